@@ -1,0 +1,80 @@
+/**
+ * What the control socket answers, as values: the shapes of its JSON. `cli/format.ts` prints them
+ * as ipvsadm does, `--json` prints them as they are.
+ */
+import type {
+  DestinationSettings,
+  ServiceKey,
+  ServiceSettings,
+  SyncDaemon,
+} from '../balance/rule.js'
+
+export interface Statistics {
+  readonly connections: number
+  readonly inPackets: number
+  readonly outPackets: number
+  readonly inBytes: number
+  readonly outBytes: number
+}
+
+/** Rates as the kernel shows them: per second, whole numbers. */
+export interface Rates {
+  readonly connectionsPerSecond: number
+  readonly inPacketsPerSecond: number
+  readonly outPacketsPerSecond: number
+  readonly inBytesPerSecond: number
+  readonly outBytesPerSecond: number
+}
+
+export interface DestinationListing extends DestinationSettings {
+  readonly address: string
+  readonly port: number
+  readonly active: number
+  readonly inactive: number
+  readonly persistent: number
+  readonly statistics: Statistics
+  readonly rates: Rates
+  /** MAC address if the director knows it, else null. */
+  readonly mac: string | null
+}
+
+/** Destinations stand in the kernel's order: last added first. */
+export interface ServiceListing {
+  readonly service: ServiceKey
+  readonly settings: ServiceSettings
+  readonly statistics: Statistics
+  readonly rates: Rates
+  readonly destinations: readonly DestinationListing[]
+}
+
+export interface ConnectionListing {
+  /** `tcp`, `udp`, `sctp`, or `ip` for templates of firewall marks. */
+  readonly protocol: string
+  /** Seconds until it expires, whole, rounded down. */
+  readonly expires: number
+  /** As the kernel names it: ESTABLISHED, SYN_RECV, UDP, NONE, ASSURED … */
+  readonly state: string
+  readonly client: string
+  readonly clientPort: number
+  readonly vip: string
+  readonly vport: number
+  readonly destination: string
+  readonly destinationPort: number
+  readonly template: boolean
+}
+
+export interface Timeouts {
+  readonly tcp: number
+  readonly tcpfin: number
+  readonly udp: number
+}
+
+/** Everything but the connections. */
+export interface TableListing {
+  readonly version: string
+  /** Number of hash buckets, as in ipvsadm's first line. */
+  readonly size: number
+  readonly services: readonly ServiceListing[]
+  readonly timeouts: Timeouts
+  readonly daemons: readonly SyncDaemon[]
+}

@@ -1,0 +1,112 @@
+/**
+ * The one interface through which frames enter and leave, whatever carries them: a packet socket's
+ * ring, libpcap, a capture file, an array in a test, and AF_XDP.
+ *
+ * The rule of ownership: **a batch goes out of a port and the same batch goes back.** Between
+ * `receive()` and `settle()` the frames belong to the director, which may rewrite their bytes in
+ * place but not make them longer. `settle()` sends each frame whose verdict forwards it on
+ * `batch.egress[i]`, and recycles all others; each frame exactly once. A frame of our own (an ARP
+ * request, an ICMP error, a frame that waited for its neighbour) is written into the outbox, whose
+ * memory the port provides too, and leaves with the next `settle()` or `flush()`.
+ *
+ *                 receive()                      forward()
+ *   wire --> ring ---------> Batch ------------------------> verdicts
+ *                              |                                |
+ *   wire <-- ring <------------+------------- settle() <--------+
+ *     ^                                                  Outbox |
+ *     +------------------------------------------------- flush()+
+ */
+import type { Batch } from './batch.js'
+
+/** One network interface of a port: an arm of the director. */
+export interface Arm {
+  /** Its name, `eth0`. */
+  readonly name: string
+  /** Its MAC address, as two numbers: the first 16 bits and the last 32 (an int32 bit pattern). */
+  readonly macHigh: number
+  readonly macLow: number
+  /** Its MTU in bytes of IP packet. */
+  readonly mtu: number
+  /** Whether received frames longer than the MTU (GRO) can be sent on whole by this port. */
+  readonly superframes: boolean
+}
+
+/** Frames of our own, waiting to leave. Slot `i` begins at `offset(i)` of `view`/`bytes`. */
+export class Outbox {
+  count = 0
+  readonly view: DataView
+  readonly bytes: Uint8Array
+  readonly length: Int32Array
+  readonly egress: Uint8Array
+  readonly capacity: number
+  readonly slotBytes: number
+  /** Frames that found no free slot since the start. */
+  overflows = 0
+
+  constructor(arena: ArrayBufferLike, capacity: number, slotBytes: number, byteOffset = 0) {
+    if (arena.byteLength < byteOffset + capacity * slotBytes) {
+      throw new RangeError(
+        `an outbox of ${capacity} slots of ${slotBytes} bytes needs a larger arena`,
+      )
+    }
+    this.view = new DataView(arena, byteOffset, capacity * slotBytes)
+    this.bytes = new Uint8Array(arena, byteOffset, capacity * slotBytes)
+    this.length = new Int32Array(capacity)
+    this.egress = new Uint8Array(capacity)
+    this.capacity = capacity
+    this.slotBytes = slotBytes
+  }
+
+  /**
+   * Takes the next slot for a frame of `length` bytes that leaves by `egress`, and returns where in
+   * `view`/`bytes` it begins; -1 if the outbox is full or the frame longer than a slot.
+   */
+  reserve(length: number, egress: number): number {
+    if (this.count === this.capacity || length > this.slotBytes) {
+      this.overflows++
+      return -1
+    }
+    const slot = this.count++
+    this.length[slot] = length
+    this.egress[slot] = egress
+    return slot * this.slotBytes
+  }
+}
+
+/** What a port counts by itself. Frames that the kernel dropped never reached a batch. */
+export interface PortCounters {
+  /** Frames dropped before us because a ring was full. */
+  ringDrops: number
+  /** Frames that the kernel refused to send, or for which a transmit ring had no room. */
+  sendErrors: number
+}
+
+export interface Port {
+  /** The engine's name: `af_packet`, `libpcap`, `replay`, `memory`, `af_xdp`. */
+  readonly name: string
+  readonly arms: readonly Arm[]
+  readonly outbox: Outbox
+  readonly counters: PortCounters
+  /** The next frames, at most a batch; `count` is 0 when there are none. Never blocks. */
+  receive(): Batch
+  /** Takes the batch back: sends what is to be forwarded, recycles the rest, then flushes. */
+  settle(batch: Batch): void
+  /** Sends what is in the outbox. */
+  flush(): void
+  /** Sleeps until a frame comes, `wake()` is called from elsewhere, or `ms` have passed. */
+  wait(ms: number): void
+  /**
+   * Tells the port which addresses are served, so that it can leave all other frames to the
+   * kernel. `vips` and `neighbours` are textual addresses of both families.
+   */
+  serve(vips: readonly string[]): void
+  close(): void
+}
+
+/**
+ * A port that can't block (libpcap in Node's own event loop): it calls `onArrival` when there is
+ * something to receive, and `wait` returns at once.
+ */
+export interface EventPort extends Port {
+  onArrival(callback: () => void): void
+}
