@@ -1,0 +1,282 @@
+/**
+ * A lab: the topology standing in namespaces, its realservers serving, its director directing, and
+ * all of it gone again after `down()`, whatever happened in between.
+ *
+ * Order matters for that promise. The state file is written before the first namespace is made, and
+ * updated before a process is waited for; `down()` is synchronous and may be called at any moment,
+ * twice, by a signal handler, or by another process that only has the state file.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  addNamespace,
+  CommandError,
+  type CommandResult,
+  enter,
+  type NamespacePlace,
+  namespacePath,
+  removeNamespaces,
+  run,
+  runLines,
+} from './namespaces.js'
+import { aliveProcess, isAlive, killAll } from './processes.js'
+import {
+  forgetState,
+  isStale,
+  type LabProcess,
+  type LabState,
+  listLabs,
+  makeDirectory,
+  writeState,
+} from './state.js'
+import {
+  ARTICLE,
+  type Host,
+  NAMESPACES,
+  type Namespace,
+  REALSERVERS,
+  steps,
+  type TopologyOptions,
+  VIP,
+  VIP6,
+} from './topology.js'
+
+/** Our own programs, beside this file once compiled. */
+export const PROGRAMS = {
+  realserver: join(import.meta.dirname, 'realserver-program.js'),
+  client: join(import.meta.dirname, 'client-program.js'),
+  crafted: join(import.meta.dirname, 'crafted-program.js'),
+  capture: join(import.meta.dirname, 'capture-program.js'),
+  uipvs: join(import.meta.dirname, '..', 'cli', 'uipvs.js'),
+  uipvsadm: join(import.meta.dirname, '..', 'cli', 'uipvsadm.js'),
+} as const
+
+const READY_PATIENCE_MS = 15_000
+const READY_POLL_MS = 10
+
+export interface LabOptions extends Partial<TopologyOptions> {
+  readonly engine?: string
+  /** Set by a process that `rootless.ts` has put into a user namespace. */
+  readonly rootless?: boolean
+}
+
+export class Lab {
+  #state: LabState
+  #isDown = false
+
+  private constructor(state: LabState) {
+    this.#state = state
+  }
+
+  get state(): LabState {
+    return this.#state
+  }
+
+  get controlPath(): string {
+    return join(this.#state.directory, 'control.sock')
+  }
+
+  /** Builds the figure. Labs whose owner has died are taken away first. */
+  static up(options: LabOptions = {}): Lab {
+    removeStaleLabs()
+    const owner = aliveProcess(process.pid)!
+    const rootless = options.rootless ?? process.env.UIPVS_LAB_ROOTLESS === '1'
+    const name = freeName()
+    const state: LabState = {
+      lab: name,
+      rootless,
+      directory: makeDirectory(name),
+      owner,
+      kept: false,
+      engine: options.engine ?? 'auto',
+      vipOnDirector: options.vipOnDirector ?? ARTICLE.vipOnDirector,
+      created: new Date().toISOString(),
+      processes: [],
+    }
+    const lab = new Lab(state)
+    try {
+      writeState(state)
+      for (const namespace of NAMESPACES) addNamespace(state, namespace)
+      const topology: TopologyOptions = {
+        vipOnDirector: state.vipOnDirector,
+        ipv6: (options.ipv6 ?? true) && hasIpv6(),
+        mtu: options.mtu ?? ARTICLE.mtu,
+      }
+      const pathOf = (namespace: Namespace) => namespacePath(state, namespace)
+      for (const { namespace, lines } of steps(topology, pathOf)) {
+        runLines(state, namespace, lines)
+      }
+    } catch (error) {
+      lab.down()
+      throw error
+    }
+    return lab
+  }
+
+  /** A lab that stands already (kept, or somebody else's), by what its state file says. */
+  static attach(state: LabState): Lab {
+    return new Lab(state)
+  }
+
+  /** Runs a command in a host, and waits for it. */
+  run(host: Namespace, command: readonly string[], input?: string): CommandResult {
+    return run([...enter(this.#state, host), ...command], input)
+  }
+
+  /**
+   * Starts a program in a host and leaves it running; its output goes to ROLE.log in the lab's
+   * directory. It gets a session of its own, so that Ctrl-C reaches the owner of the lab only.
+   */
+  start(
+    host: Host,
+    role: string,
+    command: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+  ): LabProcess {
+    const log = openSync(join(this.#state.directory, `${role}.log`), 'a', 0o600)
+    const [program, ...args] = [...enter(this.#state, host), ...command]
+    const child = spawn(program!, args, {
+      detached: true,
+      stdio: ['ignore', log, log],
+      env: { ...process.env, ...env },
+    })
+    closeSync(log)
+    child.on('error', () => {}) // no pid then, which is reported here
+    child.unref()
+    const record = child.pid === undefined ? null : aliveProcess(child.pid)
+    if (record === null) throw new CommandError(command.join(' '), this.log(role))
+    const started: LabProcess = { ...record, host, role }
+    this.#update({ processes: [...this.#state.processes, started] })
+    return started
+  }
+
+  log(role: string): string {
+    const file = join(this.#state.directory, `${role}.log`)
+    return existsSync(file) ? readFileSync(file, 'utf8') : ''
+  }
+
+  /** Waits until `isReady` or the program has died; then says what its log said. */
+  async untilReady(program: LabProcess, isReady: () => boolean): Promise<void> {
+    const deadline = Date.now() + READY_PATIENCE_MS
+    while (!isReady()) {
+      const dead = !isAlive(program)
+      if (dead || Date.now() > deadline) {
+        const what = dead ? 'ended' : `is not ready after ${READY_PATIENCE_MS / 1000} s`
+        throw new CommandError(
+          `${program.role} (in ${program.host}) ${what}; it`,
+          this.log(program.role),
+        )
+      }
+      await sleep(READY_POLL_MS)
+    }
+  }
+
+  /** HTTP, the SSH banner and the UDP echo, in every realserver, bound to the VIP. */
+  async startRealservers(): Promise<void> {
+    const started = REALSERVERS.map(({ name }) =>
+      this.start(name, name, [
+        process.execPath,
+        PROGRAMS.realserver,
+        name,
+        VIP,
+        ...(hasIpv6() ? [VIP6] : []),
+      ]),
+    )
+    for (const program of started) {
+      await this.untilReady(program, () => this.log(program.role).includes('ready\n'))
+    }
+  }
+
+  /** The director, `uipvs run`, with what else is to stand on its command line. */
+  async startDirector(extra: readonly string[] = []): Promise<LabProcess> {
+    const director = this.start('director', 'director', [
+      process.execPath,
+      PROGRAMS.uipvs,
+      'run',
+      '-i',
+      'eth0',
+      '--engine',
+      this.#state.engine,
+      '--control',
+      this.controlPath,
+      ...extra,
+    ])
+    await this.untilReady(director, () => existsSync(this.controlPath))
+    return director
+  }
+
+  /** Ends one program of the lab, and waits until it is gone. */
+  stop(program: LabProcess): void {
+    killAll([program])
+    this.#update({ processes: this.#state.processes.filter((other) => other.pid !== program.pid) })
+  }
+
+  /** From now on the lab stays when its owner ends. */
+  keep(): void {
+    if (this.#state.rootless) {
+      // Something has to hold the user and mount namespaces once we are gone.
+      this.start('client', 'anchor', ['sleep', 'infinity'])
+    }
+    this.#update({ kept: true })
+  }
+
+  /** Everything gone: processes, namespaces, links, files. */
+  down(): void {
+    if (this.#isDown) return
+    this.#isDown = true
+    const state = this.#state
+    // The director goes first and alone, so that it can undo what it has done to its kernel.
+    killAll(state.processes.filter(({ role }) => role === 'director'))
+    killAll(state.processes)
+    removeNamespaces(state, NAMESPACES)
+    forgetState(state)
+  }
+
+  #update(change: Partial<LabState>): void {
+    this.#state = { ...this.#state, ...change }
+    writeState(this.#state)
+  }
+}
+
+/** Takes away labs whose owner died without doing so. Returns their names. */
+export function removeStaleLabs(): string[] {
+  const stale = listLabs().filter(isStale)
+  for (const state of stale) Lab.attach(state).down()
+  return stale.map(({ lab }) => lab)
+}
+
+/** A shell (or another program) with this terminal, inside a host of a standing lab. */
+export function enterHost(state: LabState, host: Host, command: readonly string[]): number {
+  const words = [...outside(state), ...enter(state, host), ...command]
+  const prompt = `[${state.lab} ${host}] \\w \\$ `
+  const done = spawnSync(words[0]!, words.slice(1), {
+    stdio: 'inherit',
+    env: { ...process.env, PS1: prompt, UIPVS_CONTROL: join(state.directory, 'control.sock') },
+  })
+  if (done.error !== undefined) throw new CommandError(words[0]!, done.error.message)
+  return done.status ?? 1
+}
+
+/** A rootless lab's namespaces are only to be seen from inside: by way of one of its processes. */
+function outside(state: NamespacePlace & Pick<LabState, 'processes'>): string[] {
+  if (!state.rootless || process.env.UIPVS_LAB_ROOTLESS === '1') return []
+  const anchor = state.processes.find(isAlive)
+  if (anchor === undefined)
+    throw new CommandError(`entering ${state.lab}`, 'none of its processes runs')
+  return ['nsenter', `--target=${anchor.pid}`, '--user', '--mount', '--preserve-credentials']
+}
+
+export function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6')
+}
+
+/** A process may make several labs; their names begin with its id. */
+function freeName(): string {
+  const taken = new Set(listLabs().map(({ lab }) => lab))
+  for (let i = 1; ; i++) {
+    const name = i === 1 ? `uipvs${process.pid}` : `uipvs${process.pid}-${i}`
+    if (!taken.has(name)) return name
+  }
+}
