@@ -1,0 +1,306 @@
+/**
+ * Makes a fresh Debian machine ready: Debian packages, npm packages, the build. `npm start` and
+ * `npm test` run it first every time, so it does only what is not done yet and is quick when
+ * nothing is. It runs before node_modules exists and therefore uses nothing but Node.
+ *
+ *   node scripts/setup.mjs            everything that is missing
+ *   node scripts/setup.mjs --build    only the build
+ *   node scripts/setup.mjs --retry    also what failed before
+ *
+ * What has been done is remembered in node_modules/.uipvs-setup.json and build/.stamp, so that
+ * deleting either folder means doing its part anew.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+
+const ROOT = dirname(import.meta.dirname ?? new URL('.', import.meta.url).pathname)
+const SETUP_RECORD = join(ROOT, 'node_modules', '.uipvs-setup.json')
+const BUILD_STAMP = join(ROOT, 'build', '.stamp')
+const NODE_MAJOR_MIN = 20
+
+/**
+ * Debian packages, by what shows that they are there: a program, or a file with an absolute path.
+ * `needed` ones stop us when they cannot be had; the others leave something out, as `for` says.
+ */
+const DEBIAN_PACKAGES = [
+  { name: 'iproute2', shownBy: 'ip', needed: true, for: 'network namespaces and interfaces' },
+  { name: 'nftables', shownBy: 'nft', needed: true, for: "keeping the director's kernel quiet" },
+  { name: 'libpcap-dev', shownBy: '/usr/include/pcap.h', for: 'the libpcap engine (cap)' },
+  { name: 'g++', shownBy: 'g++', for: 'building cap and raw-socket' },
+  { name: 'make', shownBy: 'make', for: 'building cap and raw-socket' },
+  { name: 'python3', shownBy: 'python3', for: 'building cap and raw-socket' },
+  { name: 'ethtool', shownBy: 'ethtool', for: 'offload settings in lab and doctor' },
+  { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
+  { name: 'procps', shownBy: 'sysctl', for: 'sysctl in lab and realserver' },
+  { name: 'curl', shownBy: 'curl', for: 'HTTP clients in the lab' },
+  { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
+  { name: 'iputils-ping', shownBy: 'ping', for: 'ping in the lab' },
+]
+
+/** npm packages that are compiled on this machine and may be missing, and what goes with them. */
+const OPTIONAL_NATIVE = [
+  { name: 'cap', for: 'the libpcap engine' },
+  { name: 'raw-socket', for: 'hand-made frames in lab and doctor' },
+]
+
+const NATIVE_TOOLCHAIN = ['/usr/include/pcap.h', 'g++', 'make', 'python3']
+
+const argv = process.argv.slice(2)
+
+function say(line) {
+  process.stderr.write(`setup: ${line}\n`)
+}
+
+/** Says what is wrong and what to do, and ends. */
+function stop(problem, remedy) {
+  process.stderr.write(`setup: ${problem}; ${remedy}\n`)
+  process.exit(1)
+}
+
+/** Whether a program is on PATH or where administrators' programs live, or a file exists. */
+function isPresent(shownBy) {
+  if (shownBy.startsWith('/')) return existsSync(shownBy)
+  const folders = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`
+  return folders.split(':').some((folder) => {
+    try {
+      accessSync(join(folder, shownBy), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Runs a program and returns whether it succeeded; its output is shown only if it did not. */
+function succeeds(command, args, options = {}) {
+  const run = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...options,
+  })
+  if (run.status === 0) return { ok: true, output: `${run.stdout}${run.stderr}` }
+  return { ok: false, output: `${run.stdout ?? ''}${run.stderr ?? ''}${run.error ?? ''}` }
+}
+
+/** The beginning and the end of what a program printed: the cause is in one of the two. */
+function excerpt(text) {
+  const lines = text.trimEnd().split('\n')
+  if (lines.length <= 40) return lines.join('\n')
+  return [...lines.slice(0, 20), '…', ...lines.slice(-20)].join('\n')
+}
+
+function readRecord() {
+  try {
+    return JSON.parse(readFileSync(SETUP_RECORD, 'utf8'))
+  } catch {
+    return {}
+  }
+}
+
+function writeRecord(record) {
+  mkdirSync(dirname(SETUP_RECORD), { recursive: true })
+  writeFileSync(SETUP_RECORD, `${JSON.stringify(record, null, 2)}\n`)
+}
+
+/** The words before `apt-get` that make it work here, or null if nothing does. */
+function administrator() {
+  if (process.getuid() === 0) return []
+  return succeeds('sudo', ['-n', 'true']).ok ? ['sudo', '-n'] : null
+}
+
+/** Installs missing Debian packages. Returns what was tried in vain, to be remembered. */
+function installDebianPackages(triedBefore) {
+  const missing = DEBIAN_PACKAGES.filter((item) => !isPresent(item.shownBy))
+  if (missing.length === 0) return []
+  const names = missing.map((item) => item.name)
+  if (names.join() === triedBefore.join() && !missing.some((item) => item.needed)) return names
+
+  let reason = 'this system has no apt-get'
+  if (isPresent('apt-get')) {
+    const prefix = administrator()
+    if (prefix === null) reason = 'that needs root, and sudo asks for a password'
+    else {
+      say(`installing Debian packages: ${names.join(' ')}`)
+      reason = aptInstall(prefix, names)
+    }
+  }
+  const still = missing.filter((item) => !isPresent(item.shownBy))
+  if (still.length === 0) return []
+
+  for (const item of still) say(`missing: ${item.name} (${item.for})`)
+  const packages = still.map((item) => item.name).join(' ')
+  const remedy = isPresent('apt-get')
+    ? `run: sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends ${packages}'`
+    : `install what Debian calls ${packages} with your system's package manager`
+  if (still.some((item) => item.needed)) stop(reason, remedy)
+  say(`${reason}; going on without. To have it, ${remedy}`)
+  return still.map((item) => item.name)
+}
+
+/** Installs through apt-get; returns why it did not work, '' if it did. */
+function aptInstall(prefix, names) {
+  // DPkg's lock may be held for a while by a machine that has just booted.
+  const options = ['-y', '-qq', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=2']
+  const apt = (...args) => {
+    const line = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', ...options]
+    return succeeds(line[0], [...line.slice(1), ...args])
+  }
+  const install = () => apt('install', '--no-install-recommends', ...names)
+  if (hasPackageLists()) {
+    // The lists may be too old to name a version that is still on the server: then ask anew.
+    if (install().ok) return ''
+  }
+  const update = apt('update')
+  const installed = install()
+  if (installed.ok) return ''
+  process.stderr.write(`${excerpt(update.ok ? installed.output : update.output)}\n`)
+  return update.ok ? 'apt-get install failed' : 'apt-get update failed (no network?)'
+}
+
+function hasPackageLists() {
+  try {
+    return readdirSync('/var/lib/apt/lists').some((name) => /_Packages(\.|$)/.test(name))
+  } catch {
+    return false
+  }
+}
+
+/** Everything that makes an installed node_modules wrong when it changes. */
+function dependenciesKey() {
+  const hash = createHash('sha256')
+  hash.update(readFileSync(join(ROOT, 'package-lock.json')))
+  hash.update(`${process.version} ${process.arch}`)
+  // A compiler that has come since then is a reason to try the native packages again.
+  hash.update(String(NATIVE_TOOLCHAIN.every(isPresent)))
+  return hash.digest('hex')
+}
+
+/**
+ * Node's headers as they came with this very Node, if they did: then node-gyp need not fetch them.
+ * Debian's, NodeSource's and the official archive's all lie at ../include/node from the program.
+ */
+function nodeHeadersFolder() {
+  const prefix = dirname(dirname(process.execPath))
+  try {
+    const header = readFileSync(join(prefix, 'include/node/node_version.h'), 'utf8')
+    const part = (name) => header.match(new RegExp(`define NODE_${name}_VERSION (\\d+)`))?.[1]
+    const version = `${part('MAJOR')}.${part('MINOR')}.${part('PATCH')}`
+    return version === process.versions.node ? prefix : null
+  } catch {
+    return null
+  }
+}
+
+function installDependencies(record) {
+  const key = dependenciesKey()
+  const wanted = !argv.includes('--retry') && record.key === key
+  if (wanted && existsSync(join(ROOT, 'node_modules/typescript'))) return key
+  say('installing npm packages (a minute or two the first time)')
+  const env = { ...process.env, npm_config_loglevel: 'error', npm_config_update_notifier: 'false' }
+  const headers = nodeHeadersFolder()
+  if (headers !== null && env.npm_config_nodedir === undefined) env.npm_config_nodedir = headers
+  const run = succeeds('npm', ['ci', '--include=dev', '--include=optional'], { env })
+  if (!run.ok) {
+    process.stderr.write(`${excerpt(run.output)}\n`)
+    stop('npm ci failed (see above)', 'check the network and the npm registry, then try again')
+  }
+  return key
+}
+
+/** Loads each native package in a Node of its own and says which cannot be used, and why. */
+function checkOptionalPackages() {
+  const absent = []
+  for (const { name, for: purpose } of OPTIONAL_NATIVE) {
+    if (succeeds(process.execPath, ['-e', `require('${name}')`]).ok) continue
+    const toolchain = NATIVE_TOOLCHAIN.every(isPresent)
+    const why = toolchain ? 'could not be built' : 'could not be built without a compiler'
+    absent.push(`${name} ${why}: ${purpose} is left out, the rest works`)
+  }
+  return absent
+}
+
+/** Paths below `folder`, relative to the root, that end in `.suffix`. */
+function filesBelow(folder, suffix) {
+  if (!existsSync(join(ROOT, folder))) return []
+  return readdirSync(join(ROOT, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(suffix))
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(ROOT.length + 1))
+    .sort()
+}
+
+const SOURCE_FOLDERS = ['src', 'test', 'bench']
+
+function buildKey() {
+  const hash = createHash('sha256')
+  const settings = ['tsconfig.json', 'package.json', 'package-lock.json']
+  const sources = SOURCE_FOLDERS.flatMap((folder) => filesBelow(folder, '.ts'))
+  for (const path of [...settings, ...sources]) {
+    const { mtimeMs, size } = statSync(join(ROOT, path))
+    hash.update(`${path} ${mtimeMs} ${size}\n`)
+  }
+  return hash.digest('hex')
+}
+
+/** Removes what was built from files that are gone, lest a deleted test go on passing. */
+function pruneBuild() {
+  for (const folder of SOURCE_FOLDERS) {
+    for (const path of filesBelow(join('build', folder), '')) {
+      const source = path.slice('build/'.length).replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')
+      if (source.endsWith('.ts') && !existsSync(join(ROOT, source))) rmSync(join(ROOT, path))
+    }
+  }
+}
+
+function build() {
+  const key = buildKey()
+  const built = existsSync(BUILD_STAMP) ? readFileSync(BUILD_STAMP, 'utf8') : ''
+  if (built === key) return
+  say('building')
+  rmSync(BUILD_STAMP, { force: true })
+  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+  if (!existsSync(compiler)) stop('the compiler is not installed', 'run npm run setup first')
+  const run = succeeds(process.execPath, [compiler, '-p', 'tsconfig.json', '--pretty', 'false'])
+  if (!run.ok) {
+    process.stderr.write(run.output)
+    stop('the build failed (see above)', 'correct the source and run it again')
+  }
+  pruneBuild()
+  writeFileSync(BUILD_STAMP, key)
+}
+
+function main() {
+  const major = Number(process.versions.node.split('.')[0])
+  if (process.platform !== 'linux') stop(`this is ${process.platform}`, 'uipvs needs Linux')
+  if (major < NODE_MAJOR_MIN) {
+    stop(`Node ${process.version} is too old`, `install Node ${NODE_MAJOR_MIN} or later`)
+  }
+  if (!argv.includes('--build')) {
+    const record = readRecord()
+    const triedBefore = argv.includes('--retry') ? [] : (record.missingPackages ?? [])
+    const missingPackages = installDebianPackages(triedBefore)
+    const key = installDependencies(record)
+    const isNew = key !== record.key || argv.includes('--retry')
+    const absent = isNew ? checkOptionalPackages() : (record.absent ?? [])
+    for (const sentence of absent) say(sentence)
+    if (isNew || missingPackages.join() !== (record.missingPackages ?? []).join()) {
+      writeRecord({ key, missingPackages, absent })
+    }
+  }
+  build()
+}
+
+main()
