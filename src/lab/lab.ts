@@ -65,6 +65,7 @@ export interface LabOptions extends Partial<TopologyOptions> {
 export class Lab {
   #state: LabState
   #isDown = false
+  #lastNumber = 0
 
   private constructor(state: LabState) {
     this.#state = state
@@ -150,6 +151,11 @@ export class Lab {
     const started: LabProcess = { ...record, host, role }
     this.#update({ processes: [...this.#state.processes, started] })
     return started
+  }
+
+  /** A number that this lab has not given before, to tell programs of one kind apart. */
+  nextNumber(): number {
+    return ++this.#lastNumber
   }
 
   log(role: string): string {

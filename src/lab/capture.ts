@@ -1,0 +1,75 @@
+/** Frames seen at an interface of a lab, in both directions, between `start` and `stop`. */
+import { createHash } from 'node:crypto'
+import { ETH_P_IP, ETH_P_IPV6, HEADER_BYTES } from '../wire/ethernet.js'
+import { type Lab, PROGRAMS } from './lab.js'
+import type { LabProcess } from './state.js'
+import type { Host } from './topology.js'
+
+export interface CapturedFrame {
+  /** Sent by the host that captured it; else received. */
+  readonly outgoing: boolean
+  readonly bytes: Buffer
+}
+
+export class Capture {
+  readonly #lab: Lab
+  readonly #program: LabProcess
+
+  private constructor(lab: Lab, program: LabProcess) {
+    this.#lab = lab
+    this.#program = program
+  }
+
+  /** Returns when frames are being caught. */
+  static async start(lab: Lab, host: Host, interfaceName = 'eth0'): Promise<Capture> {
+    const role = `capture-${host}-${lab.nextNumber()}`
+    const command = [process.execPath, PROGRAMS.capture, interfaceName]
+    const program = lab.start(host, role, command)
+    await lab.untilReady(program, () => lab.log(role).includes('listening\n'))
+    return new Capture(lab, program)
+  }
+
+  stop(): CapturedFrame[] {
+    this.#lab.stop(this.#program)
+    const [, ...lines] = this.#lab.log(this.#program.role).trim().split('\n')
+    return lines.map((line) => {
+      const { outgoing, hex } = JSON.parse(line) as { outgoing: boolean; hex: string }
+      return { outgoing, bytes: Buffer.from(hex, 'hex') }
+    })
+  }
+}
+
+export function etherType(frame: Buffer): number {
+  return frame.readUInt16BE(12)
+}
+
+/** The IP packet of a frame, without the padding of a short Ethernet frame; null if it has none. */
+export function ipPacket(frame: Buffer): Buffer | null {
+  const packet = frame.subarray(HEADER_BYTES)
+  if (etherType(frame) === ETH_P_IP) return packet.subarray(0, packet.readUInt16BE(2))
+  if (etherType(frame) === ETH_P_IPV6) return packet.subarray(0, 40 + packet.readUInt16BE(4))
+  return null
+}
+
+/** Source and destination of the IP packet in a frame, as text; null if there is none. */
+export function ipAddresses(frame: Buffer): { source: string; destination: string } | null {
+  if (etherType(frame) === ETH_P_IP) {
+    const text = (at: number) => frame.subarray(at, at + 4).join('.')
+    return { source: text(HEADER_BYTES + 12), destination: text(HEADER_BYTES + 16) }
+  }
+  if (etherType(frame) === ETH_P_IPV6) {
+    const text = (at: number) => ipv6Text(frame.subarray(at, at + 16))
+    return { source: text(HEADER_BYTES + 8), destination: text(HEADER_BYTES + 24) }
+  }
+  return null
+}
+
+/** RFC 5952 by way of the URL parser, which knows where to put the two colons. */
+function ipv6Text(bytes: Buffer): string {
+  const groups = bytes.toString('hex').match(/.{4}/g)!
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1)
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
