@@ -1,0 +1,409 @@
+/**
+ * The one function that carries out rules. The main thread applies each rule to its own copy of the
+ * state first: what is refused there is told to the operator and has changed nothing. What was
+ * accepted goes to the workers, which apply the same function between two breaths, to the same
+ * outcome: slots are given out and freed by rules alone, never by traffic or time, so all copies
+ * agree on which slot is what.
+ *
+ * The order in which things are objected to is Linux's (`ip_vs_ctl.c`), as ipvsadm users see it.
+ */
+import { isLinkLocal6, isMulticast, isUnspecified, type ParsedAddress, parseAddress } from './address.js'
+import { Balancer, type FollowedKernel, type Limits } from './balancer.js'
+import { NONE } from './connection.js'
+import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
+import type { Region } from './region.js'
+import {
+  type DestinationKey,
+  type DestinationSettings,
+  PROTOCOL_NUMBER,
+  type Rule,
+  RuleError,
+  type ServiceKey,
+  type ServiceSettings,
+  type SyncDaemon,
+} from './rule.js'
+import type { SchedulerFactory } from './scheduler.js'
+import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT } from './service.js'
+import { isSysctlName, SYSCTL_RANGES } from './sysctl.js'
+import { TICK_MS } from './timer-wheel.js'
+
+const METHODS = { route: METHOD_ROUTE, tunnel: METHOD_TUNNEL, masq: METHOD_MASQ } as const
+const TIMEOUT_MAX_S = 2_678_400
+const INT_MAX = 2_147_483_647
+
+/** What a rule may ask of the world around the tables. */
+export interface Surroundings {
+  /** Would the kernel call this IPv4 address a broadcast address (a subnet's last)? */
+  isBroadcast(address: string): boolean
+  /** Is it one of the director's own addresses? */
+  isLocal(address: string): boolean
+  hasInterface(name: string): boolean
+}
+
+/** Nothing is known of the surroundings: in tests and in workers, whose rules were judged already. */
+export const UNKNOWN_SURROUNDINGS: Surroundings = {
+  isBroadcast: (address) => address === '255.255.255.255',
+  isLocal: () => false,
+  hasInterface: () => true,
+}
+
+/** The parts of a destination that only listings need. */
+export interface DestinationNames {
+  readonly address: string
+  readonly tunnel: DestinationSettings['tunnel']
+}
+
+/** A balancer with the names that rules know things by. */
+export class RuleBook {
+  readonly balancer: Balancer
+  readonly #factories: ReadonlyMap<string, SchedulerFactory>
+  readonly #surroundings: Surroundings
+  /** By slot of the service. */
+  readonly serviceKeys: (ServiceKey | undefined)[] = []
+  readonly serviceSettings: (ServiceSettings | undefined)[] = []
+  /** By slot of the destination. */
+  readonly destinationNames: (DestinationNames | undefined)[] = []
+  daemons: readonly SyncDaemon[] = []
+  readonly #services = new Map<string, number>()
+  /** Live destinations by service slot and own key. */
+  readonly #live = new Map<string, number>()
+  /** Deleted ones, with the serial number of the service they were part of. */
+  readonly #trash = new Map<string, { slot: number; serial: number }>()
+  readonly #trashKeys = new Map<number, string>()
+  readonly #serials: number[] = []
+  #serial = 0
+
+  constructor(
+    region: Region,
+    limits: Limits,
+    seed: number,
+    factories: ReadonlyMap<string, SchedulerFactory>,
+    options: { kernel?: FollowedKernel; surroundings?: Surroundings } = {},
+  ) {
+    this.balancer = new Balancer(region, limits, seed, options.kernel)
+    this.#factories = factories
+    this.#surroundings = options.surroundings ?? UNKNOWN_SURROUNDINGS
+  }
+
+  /** Carries out one rule, or throws a RuleError and has changed nothing. */
+  apply(rule: Rule): void {
+    switch (rule.op) {
+      case 'add-service':
+        return this.#addService(rule.service, rule.settings)
+      case 'edit-service':
+        return this.#editService(rule.service, rule.settings)
+      case 'delete-service':
+        return this.#deleteService(this.#service(rule.service))
+      case 'flush':
+        for (const slot of [...this.#services.values()]) this.#deleteService(slot)
+        return
+      case 'add-destination':
+        return this.#addDestination(rule.service, rule.destination, rule.settings)
+      case 'edit-destination':
+        return this.#editDestination(rule.service, rule.destination, rule.settings)
+      case 'delete-destination': {
+        const service = this.#service(rule.service, 'destination-service')
+        return this.#deleteDestination(service, this.#destination(service, rule.destination))
+      }
+      case 'zero':
+        // Counters never go back: whoever shows them remembers from where to count (estimator.ts).
+        if (rule.service !== undefined) this.#service(rule.service)
+        return
+      case 'set-timeouts':
+        return this.#setTimeouts(rule.tcp, rule.tcpfin, rule.udp)
+      case 'set-sysctl':
+        return this.#setSysctl(rule.name, rule.value)
+      case 'start-daemon':
+        return this.#startDaemon(rule.daemon)
+      case 'stop-daemon':
+        if (!this.daemons.some((daemon) => daemon.role === rule.role)) {
+          throw new RuleError('ESRCH', 'daemon', `no ${rule.role} daemon runs`)
+        }
+        this.daemons = this.daemons.filter((daemon) => daemon.role !== rule.role)
+        return
+      case 'reap':
+        for (const slot of rule.slots) this.#reap(slot)
+    }
+  }
+
+  /** Slots of all services, in no promised order. */
+  services(): Iterable<number> {
+    return this.#services.values()
+  }
+
+  /** The slot of a service, or undefined. */
+  findService(key: ServiceKey): number | undefined {
+    return this.#services.get(serviceText(key))
+  }
+
+  /** Slots of deleted destinations that are still remembered. */
+  trash(): Iterable<number> {
+    return this.#trashKeys.keys()
+  }
+
+  #addService(key: ServiceKey, settings: ServiceSettings): void {
+    const text = serviceText(key)
+    if (this.#services.has(text)) {
+      throw new RuleError('EEXIST', 'service', `the service ${text} exists already`)
+    }
+    const parsed = parseServiceKey(key)
+    const factory = this.#judge(settings, parsed.family)
+    const { services } = this.balancer
+    const slot = services.create(parsed.family, parsed.protocol, parsed.words, parsed.port, parsed.fwmark)
+    if (slot === NONE) {
+      throw new RuleError('ENOSPC', 'service', `no room for more than ${services.capacity} services`)
+    }
+    this.#services.set(text, slot)
+    this.#serials[slot] = ++this.#serial
+    this.serviceKeys[slot] = key
+    this.#configure(slot, settings, parsed.family)
+    this.balancer.schedulers[slot] = factory === null ? null : factory(this.#pool(slot))
+  }
+
+  #editService(key: ServiceKey, settings: ServiceSettings): void {
+    const slot = this.#service(key)
+    const family = this.balancer.services.family(slot) as 4 | 6
+    const factory = this.#judge(settings, family)
+    const sameScheduler = this.serviceSettings[slot]?.scheduler === settings.scheduler
+    this.#configure(slot, settings, family)
+    if (!sameScheduler) {
+      this.balancer.schedulers[slot] = factory === null ? null : factory(this.#pool(slot))
+    }
+  }
+
+  #configure(slot: number, settings: ServiceSettings, family: 4 | 6): void {
+    const flags =
+      (settings.persistent > 0 ? SERVICE_PERSISTENT : 0) | (settings.ops ? SERVICE_ONE_PACKET : 0)
+    const mask = netmask(settings.netmask, family)
+    this.balancer.services.configure(slot, flags, settings.persistent, mask, settings.schedulerFlags)
+    this.serviceSettings[slot] = settings
+  }
+
+  #deleteService(slot: number): void {
+    const { services, schedulers } = this.balancer
+    while (services.head(slot) !== NONE) this.#deleteDestination(slot, services.head(slot))
+    services.release(slot)
+    schedulers[slot] = null
+    this.#services.delete(serviceText(this.serviceKeys[slot] as ServiceKey))
+    this.serviceKeys[slot] = undefined
+    this.serviceSettings[slot] = undefined
+  }
+
+  #addDestination(key: ServiceKey, destination: DestinationKey, settings: DestinationSettings): void {
+    const service = this.#service(key, 'destination-service')
+    const { balancer } = this
+    const { destinations, services } = balancer
+    this.#judgeThresholds(settings)
+    const parsed = this.#judgeAddress(destination, services.family(service), settings)
+    const liveKey = `${service} ${destinationText(destination)}`
+    if (this.#live.has(liveKey)) {
+      throw new RuleError('EEXIST', 'destination', `${destinationText(destination)} is in the service already`)
+    }
+    const trashKey = `${serviceText(key)} ${destinationText(destination)}`
+    const old = this.#trash.get(trashKey)
+    let slot = old?.slot ?? NONE
+    if (old !== undefined) {
+      this.#trash.delete(trashKey)
+      this.#trashKeys.delete(slot)
+      if (old.serial !== this.#serials[service]) destinations.clearStatistics(slot)
+    } else {
+      slot = destinations.create(parsed.family, services.protocol(service), parsed.words, destination.port)
+      if (slot === NONE) {
+        throw new RuleError('ENOSPC', 'destination', `no room for more than ${destinations.capacity} destinations`)
+      }
+    }
+    this.#live.set(liveKey, slot)
+    this.destinationNames[slot] = { address: destination.address, tunnel: settings.tunnel }
+    destinations.link(slot, service, services.head(service))
+    services.setHead(service, slot, 1)
+    this.#set(slot, settings, true)
+    balancer.schedulers[service]?.added(slot)
+  }
+
+  #editDestination(key: ServiceKey, destination: DestinationKey, settings: DestinationSettings): void {
+    const service = this.#service(key, 'destination-service')
+    this.#judgeThresholds(settings)
+    this.#judgeAddress(destination, this.balancer.services.family(service), settings)
+    const slot = this.#destination(service, destination)
+    this.destinationNames[slot] = { address: destination.address, tunnel: settings.tunnel }
+    this.#set(slot, settings, false)
+    this.balancer.schedulers[service]?.edited(slot)
+  }
+
+  #set(slot: number, settings: DestinationSettings, isNew: boolean): void {
+    const { destinations } = this.balancer
+    const upper = destinations.upper(slot)
+    const lower = destinations.lower(slot)
+    destinations.setWeight(slot, settings.weight, isNew)
+    destinations.setMethod(slot, METHODS[settings.method])
+    destinations.setThresholds(slot, settings.upperThreshold, settings.lowerThreshold)
+    this.balancer.changedThresholds(slot, upper, lower)
+  }
+
+  #deleteDestination(service: number, slot: number): void {
+    const { destinations, services, schedulers } = this.balancer
+    const scheduler = schedulers[service]
+    const name = { address: this.destinationNames[slot]?.address ?? '', port: destinations.port(slot) }
+    scheduler?.removing(slot)
+    services.setHead(service, destinations.unlink(slot, services.head(service)), -1)
+    scheduler?.removed()
+    this.#live.delete(`${service} ${destinationText(name)}`)
+    const trashKey = `${serviceText(this.serviceKeys[service] as ServiceKey)} ${destinationText(name)}`
+    this.#trash.set(trashKey, { slot, serial: this.#serials[service] })
+    this.#trashKeys.set(slot, trashKey)
+  }
+
+  #reap(slot: number): void {
+    const key = this.#trashKeys.get(slot)
+    if (key === undefined) return
+    this.#trash.delete(key)
+    this.#trashKeys.delete(slot)
+    this.destinationNames[slot] = undefined
+    this.balancer.destinations.release(slot)
+  }
+
+  #setTimeouts(tcp: number, tcpfin: number, udp: number): void {
+    for (const seconds of [tcp, tcpfin, udp]) {
+      if (!isWhole(seconds, 0, TIMEOUT_MAX_S)) {
+        throw new RuleError('EINVAL', 'timeout', `a timeout of ${seconds} s is not within 0 to ${TIMEOUT_MAX_S}`)
+      }
+    }
+    const { balancer } = this
+    const perSecond = 1000 / TICK_MS
+    if (tcp > 0) balancer.tcpTimeouts[1] = tcp * perSecond
+    if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * perSecond
+    if (udp > 0) balancer.udpTimeout = udp * perSecond
+  }
+
+  #setSysctl(name: string, value: string): void {
+    if (!isSysctlName(name)) throw new RuleError('ENOENT', 'sysctl', `there is no setting called ${name}`)
+    const [min, max] = SYSCTL_RANGES[name]
+    const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
+    if (!isWhole(number, min, max)) {
+      throw new RuleError('EINVAL', 'sysctl', `${name} takes a whole number from ${min} to ${max}, not ${value}`)
+    }
+    this.balancer.sysctls[name] = number
+  }
+
+  #startDaemon(daemon: SyncDaemon): void {
+    if (this.daemons.some((running) => running.role === daemon.role)) {
+      throw new RuleError('EALREADY', 'daemon', `a ${daemon.role} daemon runs already`)
+    }
+    if (!this.#surroundings.hasInterface(daemon.interface)) {
+      throw new RuleError('ENODEV', 'daemon', `there is no interface ${daemon.interface}`)
+    }
+    this.daemons = [...this.daemons, daemon]
+  }
+
+  #service(key: ServiceKey, subject = 'service'): number {
+    const slot = this.#services.get(serviceText(key))
+    if (slot === undefined) throw new RuleError('ESRCH', subject, `there is no service ${serviceText(key)}`)
+    return slot
+  }
+
+  #destination(service: number, key: DestinationKey): number {
+    const slot = this.#live.get(`${service} ${destinationText(key)}`)
+    if (slot === undefined) {
+      throw new RuleError('ENOENT', 'destination', `the service has no destination ${destinationText(key)}`)
+    }
+    return slot
+  }
+
+  /** The factory of the scheduler that the settings name; null for `none`. */
+  #judge(settings: ServiceSettings, family: 4 | 6): SchedulerFactory | null {
+    const known = settings.scheduler === 'none' ? null : this.#factories.get(settings.scheduler)
+    if (known === undefined || (settings.pe !== '' && settings.pe !== 'sip')) {
+      throw new RuleError(
+        'ENOENT',
+        'scheduler',
+        known === undefined
+          ? `there is no scheduler ${settings.scheduler}`
+          : `there is no persistence engine ${settings.pe}`,
+      )
+    }
+    if (!isWhole(settings.persistent, 0, TIMEOUT_MAX_S)) {
+      throw new RuleError('EINVAL', 'service', `a persistence of ${settings.persistent} s is not within 0 to ${TIMEOUT_MAX_S}`)
+    }
+    netmask(settings.netmask, family)
+    return known
+  }
+
+  #judgeThresholds(settings: DestinationSettings): void {
+    const { weight, upperThreshold, lowerThreshold } = settings
+    if (!isWhole(weight, 0, INT_MAX)) {
+      throw new RuleError('ERANGE', 'destination', `a weight of ${weight} is not within 0 to ${INT_MAX}`)
+    }
+    if (!isWhole(upperThreshold, 0, INT_MAX) || !isWhole(lowerThreshold, 0, INT_MAX) || lowerThreshold > upperThreshold) {
+      throw new RuleError('ERANGE', 'destination', `a lower threshold of ${lowerThreshold} does not go with an upper one of ${upperThreshold}`)
+    }
+  }
+
+  #judgeAddress(key: DestinationKey, family: number, settings: DestinationSettings): ParsedAddress {
+    const parsed = parseAddress(key.address)
+    if (parsed === null || !isWhole(key.port, 0, 65535)) {
+      throw new RuleError('EINVAL', 'destination', `${destinationText(key)} is no address and port`)
+    }
+    if (parsed.family !== family && settings.method !== 'tunnel') {
+      throw new RuleError('EAFNOSUPPORT', 'destination', `${key.address} is not of the service's address family`)
+    }
+    const isUnicast =
+      !isMulticast(parsed) &&
+      !isUnspecified(parsed) &&
+      !isLinkLocal6(parsed) &&
+      !this.#surroundings.isBroadcast(key.address)
+    if (!isUnicast && !this.#surroundings.isLocal(key.address)) {
+      throw new RuleError('EINVAL', 'destination', `${key.address} is not a unicast address`)
+    }
+    return parsed
+  }
+
+  #pool(service: number) {
+    const { balancer } = this
+    return {
+      services: balancer.services,
+      destinations: balancer.destinations,
+      service,
+      overhead: (destination: number) => balancer.overhead(destination),
+    }
+  }
+}
+
+/** A service's key as one text, for maps and messages: `tcp 192.168.1.110:22`, `fwm 6 inet`. */
+export function serviceText(key: ServiceKey): string {
+  if ('fwmark' in key) return `fwm ${key.fwmark} ${key.family}`
+  const host = key.address.includes(':') ? `[${key.address}]` : key.address
+  return `${key.protocol} ${host}:${key.port}`
+}
+
+export function destinationText(key: DestinationKey): string {
+  return key.address.includes(':') ? `[${key.address}]:${key.port}` : `${key.address}:${key.port}`
+}
+
+function parseServiceKey(key: ServiceKey) {
+  if ('fwmark' in key) {
+    if (!isWhole(key.fwmark, 1, 0xffffffff)) {
+      throw new RuleError('EINVAL', 'service', `${key.fwmark} is no firewall mark`)
+    }
+    const family: 4 | 6 = key.family === 'inet' ? 4 : 6
+    return { family, protocol: 0, words: new Int32Array(4), port: 0, fwmark: key.fwmark | 0 }
+  }
+  const parsed = parseAddress(key.address)
+  if (parsed === null || !isWhole(key.port, 0, 65535)) {
+    throw new RuleError('EINVAL', 'service', `${serviceText(key)} is no address and port`)
+  }
+  return { ...parsed, protocol: PROTOCOL_NUMBER[key.protocol], port: key.port, fwmark: 0 }
+}
+
+function netmask(text: string, family: 4 | 6): number {
+  if (family === 4) {
+    const parsed = parseAddress(text)
+    if (parsed?.family === 4) return parsed.words[0]
+  } else if (/^\d{1,3}$/.test(text) && isWhole(Number(text), 1, 128)) {
+    return Number(text)
+  }
+  throw new RuleError('EINVAL', 'service', `${text} is no netmask`)
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max
+}

@@ -1,0 +1,480 @@
+/**
+ * The state of the director, and what a packet does to it: which service, which destination, which
+ * state, which counter, which timer. Decision for decision what Linux IPVS does; the order of steps
+ * is that of `ip_vs_in` (`net/netfilter/ipvs/ip_vs_core.c`).
+ *
+ * It knows nothing of frames: `engine/forward.ts` asks it. Rules change it through `apply.ts`.
+ */
+import {
+  ConnectionTable,
+  FLAG_INACTIVE,
+  FLAG_NOOUTPUT,
+  FLAG_ONE_PACKET,
+  NONE,
+} from './connection.js'
+import { DestinationTable, OVERLOAD } from './destination.js'
+import { regionBytes, Region } from './region.js'
+import { SCTP, TCP, UDP } from './rule.js'
+import { Flow, type Scheduler } from './scheduler.js'
+import { nextSctpState, SCTP_CLOSED, SCTP_ESTABLISHED, SCTP_TIMEOUTS_S } from './sctp-state.js'
+import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT, ServiceTable } from './service.js'
+import { Sysctls } from './sysctl.js'
+import { RST, SYN } from './tcp-flags.js'
+import { CL, ES, FW, NEXT_STATE, nextTcpState, TCP_ACTIVE, TCP_TIMEOUTS_S, TW } from './tcp-state.js'
+import { TemplateKey, TemplateTable } from './template.js'
+import { type Expirer, TICK_MS } from './timer-wheel.js'
+
+/** Sizes of the tables. Fixed at start: nothing is allocated after. */
+export interface Limits {
+  readonly services: number
+  readonly destinations: number
+  readonly connections4: number
+  readonly connections6: number
+  readonly templates: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  services: 32_768,
+  destinations: 262_144,
+  connections4: 1_048_576,
+  connections6: 262_144,
+  templates: 262_144,
+}
+
+/** Kernels whose details can be followed; they differ in how a destination's load is counted. */
+export type FollowedKernel = '6.1.176' | '6.1.192'
+
+const TICKS_PER_S = 1000 / TICK_MS
+/** How long a connection lives until its first state (the kernel's `IP_VS_CONN` default: 3 s). */
+const FIRST_TIMEOUT_TICKS = 3 * TICKS_PER_S
+export const UDP_TIMEOUT_S = 300
+/** A template that is still needed when its time is up stays this much longer. */
+const TEMPLATE_PROLONG_TICKS = 60 * TICKS_PER_S
+const FTP_PORT = 21
+const FTP_DATA_PORT = 20
+/** Timers worked off in one go: a few hundred microseconds. */
+const EXPIRY_BUDGET = 4096
+const INIT = 1
+const ABORT = 6
+
+/** What `choose` answers when there is no connection to be made, next to a connection's slot. */
+export const PASS_FTP_DATA = -2
+export const NO_ROOM = -3
+
+/** The wheel's way to a table's connections. */
+class ConnectionExpirer implements Expirer {
+  readonly #balancer: Balancer
+  readonly #table: ConnectionTable
+
+  constructor(balancer: Balancer, table: ConnectionTable) {
+    this.#balancer = balancer
+    this.#table = table
+  }
+
+  expire(slot: number): void {
+    this.#balancer.close(this.#table, slot)
+  }
+}
+
+class TemplateExpirer implements Expirer {
+  readonly #balancer: Balancer
+
+  constructor(balancer: Balancer) {
+    this.#balancer = balancer
+  }
+
+  expire(slot: number): void {
+    this.#balancer.closeTemplate(slot)
+  }
+}
+
+export class Balancer {
+  readonly limits: Limits
+  readonly kernel: FollowedKernel
+  readonly services: ServiceTable
+  readonly destinations: DestinationTable
+  readonly connections4: ConnectionTable
+  readonly connections6: ConnectionTable
+  readonly templates: TemplateTable
+  readonly sysctls = new Sysctls()
+  /** The scheduler of each service, by slot; null: `none`. */
+  readonly schedulers: (Scheduler | null)[] = []
+  /** Timeouts in ticks. */
+  readonly tcpTimeouts = Int32Array.from(TCP_TIMEOUTS_S, (s) => s * TICKS_PER_S)
+  readonly sctpTimeouts = Int32Array.from(SCTP_TIMEOUTS_S, (s) => s * TICKS_PER_S)
+  udpTimeout = UDP_TIMEOUT_S * TICKS_PER_S
+  /** The state table in force: the ordinary one, or the defence's. */
+  tcpTable = NEXT_STATE
+  /** The tick of the current breath. */
+  tick = 0
+  /** Filled by the caller before `choose`. */
+  readonly flow = new Flow()
+  readonly #key = new TemplateKey()
+  readonly #expire4: ConnectionExpirer
+  readonly #expire6: ConnectionExpirer
+  readonly #expireTemplate: TemplateExpirer
+
+  constructor(region: Region, limits: Limits, seed: number, kernel: FollowedKernel = '6.1.176') {
+    this.limits = limits
+    this.kernel = kernel
+    this.services = new ServiceTable(region, limits.services)
+    this.destinations = new DestinationTable(region, limits.destinations)
+    this.connections4 = new ConnectionTable(region, 4, limits.connections4, seed)
+    this.connections6 = new ConnectionTable(region, 6, limits.connections6, seed ^ 0x5bd1e995)
+    this.templates = new TemplateTable(region, limits.templates, seed ^ 0x1b873593)
+    this.#expire4 = new ConnectionExpirer(this, this.connections4)
+    this.#expire6 = new ConnectionExpirer(this, this.connections6)
+    this.#expireTemplate = new TemplateExpirer(this)
+  }
+
+  /** Bytes of memory that a balancer of these limits needs. */
+  static bytes(limits: Limits): number {
+    return regionBytes(
+      ...ServiceTable.pieces(limits.services),
+      ...DestinationTable.pieces(limits.destinations),
+      ...ConnectionTable.pieces(limits.connections4),
+      ...ConnectionTable.pieces(limits.connections6),
+      ...TemplateTable.pieces(limits.templates),
+    )
+  }
+
+  /** A balancer on memory of its own. */
+  static create(limits: Limits, seed: number, kernel?: FollowedKernel): Balancer {
+    return new Balancer(new Region(new ArrayBuffer(Balancer.bytes(limits))), limits, seed, kernel)
+  }
+
+  /** Sets the clock for the frames to come; `now` in ms. The first call starts the wheels. */
+  begin(now: number): void {
+    this.tick = Math.floor(now / TICK_MS) | 0
+  }
+
+  start(now: number): void {
+    this.begin(now)
+    this.connections4.wheel.start(this.tick)
+    this.connections6.wheel.start(this.tick)
+    this.templates.wheel.start(this.tick)
+  }
+
+  /** Ends what has come to its time, as far as the budget of one call goes. */
+  expire(): void {
+    let budget = this.connections4.wheel.advance(this.tick, this.#expire4, EXPIRY_BUDGET)
+    budget = this.connections6.wheel.advance(this.tick, this.#expire6, budget)
+    this.templates.wheel.advance(this.tick, this.#expireTemplate, budget)
+  }
+
+  /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
+  opens(protocol: number, event: number): boolean {
+    if (protocol === UDP) return true
+    if (protocol === TCP) {
+      if ((event & RST) !== 0) return false
+      return (event & SYN) !== 0 || this.sysctls.sloppy_tcp !== 0
+    }
+    return event === INIT || (this.sysctls.sloppy_sctp !== 0 && event !== ABORT)
+  }
+
+  /**
+   * Should this packet, which could open a connection, do so although one with its key exists
+   * (`conn_reuse_mode`)? If so the old one is told to end at the next tick; its counts still stand
+   * while the new one is scheduled, as in Linux.
+   */
+  reuses(table: ConnectionTable, slot: number, protocol: number, event: number): boolean {
+    if (protocol === UDP || (protocol === TCP ? (event & SYN) === 0 : event !== INIT)) return false
+    const destination = table.destination(slot)
+    const drained =
+      this.sysctls.expire_nodest_conn !== 0 &&
+      destination !== NONE &&
+      this.destinations.weight(destination) === 0
+    if (!drained && !this.#isOver(table, slot, protocol)) return false
+    table.wheel.reschedule(slot, this.tick)
+    return true
+  }
+
+  #isOver(table: ConnectionTable, slot: number, protocol: number): boolean {
+    const mode = this.sysctls.conn_reuse_mode
+    if (mode === 0 || table.control(slot) !== NONE) return false
+    const state = table.state(slot)
+    if (protocol === SCTP) return state === SCTP_CLOSED
+    if (state === TW || state === CL) return true
+    return state === FW && (mode & 2) !== 0 && table.hasFlag(slot, FLAG_NOOUTPUT)
+  }
+
+  /** Its destination is in its service's list (bypass connections have none and need none). */
+  isServable(table: ConnectionTable, slot: number): boolean {
+    const destination = table.destination(slot)
+    return destination === NONE || this.destinations.isAvailable(destination)
+  }
+
+  /** For `expire_nodest_conn`: ends a connection whose destination is gone. */
+  abandon(table: ConnectionTable, slot: number): void {
+    table.wheel.reschedule(slot, this.tick)
+  }
+
+  /**
+   * Chooses a destination for `flow` (persistence first, then the scheduler), and returns its slot;
+   * NONE if there is none to be had, PASS_FTP_DATA for what Linux leaves alone, NO_ROOM if there is
+   * no room for a template. The template, if any, is in `chosenTemplate`.
+   */
+  choose(service: number): number {
+    const { flow, services } = this
+    this.chosenTemplate = NONE
+    if (flow.clientPort === FTP_DATA_PORT) return PASS_FTP_DATA
+    if (services.hasFlag(service, SERVICE_PERSISTENT)) return this.#choosePersistent(service)
+    const port = services.port(service)
+    if (services.fwmark(service) === 0 && flow.vipPort !== port) {
+      return port === FTP_PORT ? PASS_FTP_DATA : NONE
+    }
+    return this.#schedule(service)
+  }
+
+  /** The template that the last `choose` found or made, or NONE. */
+  chosenTemplate = NONE
+
+  #schedule(service: number): number {
+    const scheduler = this.schedulers[service]
+    return scheduler === null ? NONE : scheduler.choose(this.flow)
+  }
+
+  #choosePersistent(service: number): number {
+    const { templates, destinations } = this
+    const key = this.#templateKey(service)
+    let template = templates.find(key)
+    if (template !== NONE && !this.#isValid(template)) {
+      templates.invalidate(template)
+      template = NONE
+    }
+    if (template === NONE) {
+      const destination = this.#schedule(service)
+      if (destination === NONE) {
+        return this.services.port(service) === FTP_PORT && this.flow.vipPort !== FTP_PORT
+          ? PASS_FTP_DATA
+          : NONE
+      }
+      const timeout = this.services.timeout(service) * TICKS_PER_S
+      template = templates.insert(key, destination, timeout, this.tick + timeout)
+      if (template === NONE) return NO_ROOM
+      destinations.addPersistent(destination, 1)
+    }
+    this.chosenTemplate = template
+    return templates.destination(template)
+  }
+
+  #isValid(template: number): boolean {
+    const destination = this.templates.destination(template)
+    if (!this.destinations.isAvailable(destination)) return false
+    return (
+      this.sysctls.expire_quiescent_template === 0 || this.destinations.weight(destination) !== 0
+    )
+  }
+
+  #templateKey(service: number): TemplateKey {
+    const { flow, services } = this
+    const key = this.#key
+    const mask = services.netmask(service)
+    key.family = flow.family
+    for (let i = 0; i < 4; i++) {
+      const bits = Math.min(32, Math.max(0, mask - 32 * i))
+      const wordMask = flow.family === 4 ? mask : bits === 0 ? 0 : -1 << (32 - bits)
+      key.words[i] = flow.client[i] & wordMask
+      key.words[4 + i] = flow.vip[i]
+    }
+    const port = services.port(service)
+    key.protocol = flow.protocol
+    key.vport = 0
+    if (services.fwmark(service) !== 0) {
+      key.protocol = 0
+      key.words.fill(0, 4)
+      key.words[4] = services.fwmark(service)
+    } else if (flow.vipPort === port && port !== FTP_PORT) {
+      key.vport = port
+    }
+    return key
+  }
+
+  /**
+   * Flags for the new connection to `destination`; after it has been inserted, `opened` counts it.
+   */
+  connectionFlags(service: number, protocol: number): number {
+    const flags = FLAG_INACTIVE | FLAG_NOOUTPUT
+    return protocol === UDP && this.services.hasFlag(service, SERVICE_ONE_PACKET)
+      ? flags | FLAG_ONE_PACKET
+      : flags
+  }
+
+  /** When a connection that has no state yet would expire, in ticks. */
+  get firstDue(): number {
+    return this.tick + FIRST_TIMEOUT_TICKS
+  }
+
+  /** Counts a connection that was just inserted, and ties it to the template of `choose`. */
+  opened(table: ConnectionTable, slot: number, service: number): void {
+    const destination = table.destination(slot)
+    const template = this.chosenTemplate
+    this.destinations.addInactive(destination, 1)
+    this.#reachThreshold(destination)
+    this.destinations.countConnection(destination)
+    this.services.countConnection(service)
+    if (template !== NONE) {
+      table.setControl(slot, template)
+      this.templates.addControls(template, 1)
+      this.templates.wheel.reschedule(template, this.tick + this.templates.timeout(template))
+    }
+  }
+
+  /**
+   * What a packet of a connection changes, in Linux's order: statistics, state, packet count, timer.
+   * `event`: TCP flags, or the type of the SCTP chunk that decides, or -1 if the header is too
+   * short to tell; `bytes`: length of the IP packet.
+   */
+  account(table: ConnectionTable, slot: number, protocol: number, event: number, bytes: number): void {
+    const destination = table.destination(slot)
+    if (destination !== NONE) {
+      this.destinations.countInput(destination, bytes)
+      this.services.countInput(this.destinations.service(destination), bytes)
+    }
+    let timeout = this.udpTimeout
+    if (protocol === TCP) {
+      let state = table.state(slot)
+      if (event >= 0) {
+        const next = nextTcpState(this.tcpTable, state, event)
+        if (next !== state) this.#enterTcp(table, slot, destination, next)
+        state = next
+      }
+      timeout = this.tcpTimeouts[state]
+    } else if (protocol === SCTP) {
+      let state = table.state(slot)
+      if (event >= 0) {
+        const next = nextSctpState(state, event)
+        if (next !== state) this.#enterSctp(table, slot, destination, next)
+        state = next
+      }
+      timeout = this.sctpTimeouts[state]
+    }
+    table.countPacket(slot)
+    table.wheel.reschedule(slot, (this.tick + timeout) | 0)
+  }
+
+  /** Counts a packet that concerns a connection without being of it: an ICMP error. */
+  accountRelated(table: ConnectionTable, slot: number, bytes: number): void {
+    const destination = table.destination(slot)
+    if (destination !== NONE && this.destinations.isAvailable(destination)) {
+      this.destinations.countInput(destination, bytes)
+      this.services.countInput(this.destinations.service(destination), bytes)
+    }
+    table.countPacket(slot)
+  }
+
+  #enterTcp(table: ConnectionTable, slot: number, destination: number, next: number): void {
+    table.setState(slot, next)
+    this.#setActive(table, slot, destination, TCP_ACTIVE[next] === 1)
+    if (next === ES) this.#assure(table, slot)
+  }
+
+  #enterSctp(table: ConnectionTable, slot: number, destination: number, next: number): void {
+    table.setState(slot, next)
+    this.#setActive(table, slot, destination, next === SCTP_ESTABLISHED)
+    if (next === SCTP_ESTABLISHED) this.#assure(table, slot)
+  }
+
+  #assure(table: ConnectionTable, slot: number): void {
+    const template = table.control(slot)
+    if (template !== NONE) this.templates.assure(template)
+  }
+
+  #setActive(table: ConnectionTable, slot: number, destination: number, active: boolean): void {
+    if (destination === NONE || table.hasFlag(slot, FLAG_INACTIVE) !== active) return
+    if (active) table.clearFlag(slot, FLAG_INACTIVE)
+    else table.setFlag(slot, FLAG_INACTIVE)
+    this.destinations.addActive(destination, active ? 1 : -1)
+    this.destinations.addInactive(destination, active ? -1 : 1)
+  }
+
+  /** Ends a connection: out of the counts of its destination, off its template, out of the table. */
+  close(table: ConnectionTable, slot: number): void {
+    const destination = table.destination(slot)
+    const template = table.control(slot)
+    if (destination !== NONE) {
+      if (table.hasFlag(slot, FLAG_INACTIVE)) this.destinations.addInactive(destination, -1)
+      else this.destinations.addActive(destination, -1)
+      this.#leaveThreshold(destination)
+    }
+    if (template !== NONE) this.templates.addControls(template, -1)
+    table.remove(slot)
+  }
+
+  closeTemplate(slot: number): void {
+    const { templates } = this
+    if (templates.controls(slot) > 0) {
+      templates.setTimeout(slot, TEMPLATE_PROLONG_TICKS)
+      templates.wheel.file(slot, this.tick + TEMPLATE_PROLONG_TICKS)
+      return
+    }
+    const destination = templates.destination(slot)
+    this.destinations.addPersistent(destination, -1)
+    templates.remove(slot)
+  }
+
+  /** Load of a destination as the least-connection schedulers see it. */
+  overhead(destination: number): number {
+    const { destinations } = this
+    const active = destinations.active(destination)
+    const rest = destinations.inactive(destination)
+    // The newer kernel adds the total where the older added the inactive ones.
+    return (this.kernel === '6.1.176' ? 256 : 257) * active + rest
+  }
+
+  /** After a connection was bound: is the destination now full? */
+  #reachThreshold(destination: number): void {
+    const { destinations } = this
+    const upper = destinations.upper(destination)
+    if (upper === 0) return
+    const total = destinations.total(destination)
+    if (this.kernel === '6.1.176' ? total >= upper : total === upper) {
+      destinations.setFlag(destination, OVERLOAD)
+    }
+  }
+
+  /** After a connection was unbound: has the destination room again? */
+  #leaveThreshold(destination: number): void {
+    const { destinations } = this
+    const upper = destinations.upper(destination)
+    const lower = destinations.lower(destination)
+    const total = destinations.total(destination)
+    let cleared: boolean
+    if (this.kernel === '6.1.176') {
+      if (lower !== 0) cleared = total < lower
+      else if (upper !== 0) cleared = total * 4 < upper * 3
+      else cleared = true
+    } else {
+      cleared = total + 1 === (lower !== 0 ? lower : upper - (upper >> 2))
+    }
+    if (cleared) destinations.clearFlag(destination, OVERLOAD)
+  }
+
+  /** After thresholds were set anew, on an edit or when a destination came back from the trash. */
+  changedThresholds(destination: number, oldUpper: number, oldLower: number): void {
+    const { destinations } = this
+    const upper = destinations.upper(destination)
+    const lower = destinations.lower(destination)
+    const total = destinations.total(destination)
+    if (this.kernel === '6.1.176') {
+      if (upper === 0 || upper > oldUpper) destinations.clearFlag(destination, OVERLOAD)
+      return
+    }
+    if (upper === oldUpper && lower === oldLower) return
+    if (upper === 0) destinations.clearFlag(destination, OVERLOAD)
+    else if (total >= upper) destinations.setFlag(destination, OVERLOAD)
+    else if (total < (lower !== 0 ? lower : upper - (upper >> 2))) {
+      destinations.clearFlag(destination, OVERLOAD)
+    }
+  }
+
+  /** Nothing refers to this destination any more: it can be forgotten. */
+  isUnreferenced(destination: number): boolean {
+    const { destinations } = this
+    return (
+      !destinations.isAvailable(destination) &&
+      destinations.total(destination) === 0 &&
+      destinations.persistent(destination) === 0
+    )
+  }
+}

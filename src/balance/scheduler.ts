@@ -1,0 +1,83 @@
+/**
+ * What a scheduler is: the record of functions that Linux registers for one (`struct
+ * ip_vs_scheduler`), one file each under the kernel's own name in `schedulers/`.
+ *
+ * A service has its own instance. It may keep state between choices, and hears of each change to the
+ * list of destinations. Adding a scheduler is one file and one line in `schedulers/index.ts`.
+ */
+import type { DestinationTable } from './destination.js'
+import type { ServiceTable } from './service.js'
+
+/** Who wants to be served: filled anew for each choice, never kept. Addresses are four words. */
+export class Flow {
+  readonly client = new Int32Array(4)
+  readonly vip = new Int32Array(4)
+  family = 4
+  protocol = 0
+  clientPort = 0
+  vipPort = 0
+}
+
+/** What a scheduler may look at. */
+export interface Pool {
+  readonly services: ServiceTable
+  readonly destinations: DestinationTable
+  /** Whose destinations: a slot of `services`. */
+  readonly service: number
+  /** Overhead of a destination in the least-connection family, as the followed kernel counts it. */
+  overhead(destination: number): number
+}
+
+/** One candidate as `uipvs explain` shows it. Lower scores win where a scheduler has scores. */
+export interface Candidate {
+  readonly destination: number
+  readonly eligible: boolean
+  readonly score: number | null
+}
+
+export interface Scheduler {
+  /** A destination of this service for this flow, or NONE. */
+  choose(flow: Flow): number
+  /** A destination was put at the head of the list. */
+  added(destination: number): void
+  /** A destination is about to be taken out of the list. */
+  removing(destination: number): void
+  /** It has been taken out. */
+  removed(): void
+  /** Its weight (or thresholds) changed. */
+  edited(destination: number): void
+  /** How each destination stands, in the order of the list. Changes nothing. */
+  candidates(): Candidate[]
+}
+
+export type SchedulerFactory = (pool: Pool) => Scheduler
+
+/** The parts that most schedulers share: they keep no state, and score by one number. */
+export abstract class StatelessScheduler implements Scheduler {
+  protected readonly pool: Pool
+
+  constructor(pool: Pool) {
+    this.pool = pool
+  }
+
+  abstract choose(flow: Flow): number
+
+  /** What `explain` shows of a destination; null if the scheduler has no score. */
+  score(_destination: number): number | null {
+    return null
+  }
+
+  added(_destination: number): void {}
+  removing(_destination: number): void {}
+  removed(): void {}
+  edited(_destination: number): void {}
+
+  candidates(): Candidate[] {
+    const { services, destinations, service } = this.pool
+    const list: Candidate[] = []
+    for (let d = services.head(service); d >= 0; d = destinations.next(d)) {
+      list.push({ destination: d, eligible: destinations.isEligible(d), score: this.score(d) })
+    }
+    return list
+  }
+}
