@@ -27,7 +27,7 @@ export const fields: readonly Field[] = [
   field('protocol type', 2, 2, 'hex', 'Kind of network address, an EtherType; 0x0800: IPv4.'),
   field('hardware length', 4, 1, 'number', 'Bytes of a link-layer address.'),
   field('protocol length', 5, 1, 'number', 'Bytes of a network address.'),
-  field('operation', 6, 2, 'named', 'Request or reply.', { names: { [OP_REQUEST]: 'request', [OP_REPLY]: 'reply' } }),
+  field('operation', 6, 2, 'number', 'Request or reply.', { names: { [OP_REQUEST]: 'request', [OP_REPLY]: 'reply' } }),
   field('sender mac', 8, 6, 'mac', 'Link-layer address of the sender.'),
   field('sender address', 14, 4, 'ipv4', 'Network address of the sender; 0.0.0.0 in a probe.'),
   field('target mac', 18, 6, 'mac', 'Link-layer address of the target; means nothing in a request.'),

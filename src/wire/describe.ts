@@ -323,12 +323,12 @@ export function formatField(view: DataView, at: number, row: Field): string {
   }
   const value = readField(view, at, row)
   const hex = `0x${hexOf(value, Math.ceil(row.width / 4))}`
-  if (row.kind === 'hex') return hex
   if (row.kind === 'flags') {
     const names = Object.entries(row.names)
     const set = names.filter(([bit]) => (value & Number(bit)) !== 0).map(([, name]) => name)
     return set.length === 0 ? hex : `${hex} (${set.join(' ')})`
   }
-  const name = row.kind === 'named' ? row.names[value] : undefined
-  return name === undefined ? String(value) : `${value} (${name})`
+  const digits = row.kind === 'hex' ? hex : String(value)
+  const name = row.names[value]
+  return name === undefined ? digits : `${digits} (${name})`
 }

@@ -42,13 +42,13 @@ export const TYPE_NAMES: Readonly<Record<number, string>> = {
 export const fields: readonly Field[] = [
   field('destination', 0, 6, 'mac', 'The station that the frame is for; an odd first byte marks a group of stations.'),
   field('source', 6, 6, 'mac', 'The station that sent the frame.'),
-  field('type', 12, 2, 'named', 'What the payload is (EtherType).', { names: TYPE_NAMES }),
+  field('type', 12, 2, 'hex', 'What the payload is (EtherType).', { names: TYPE_NAMES }),
 ]
 
 /** A tag, from its own type (TPID, 0x8100 or 0x88a8) on. */
 // biome-ignore format: one field a line
 export const vlanFields: readonly Field[] = [
-  field('tag protocol', 0, 2, 'named', 'Says that a tag follows.', { names: TYPE_NAMES }),
+  field('tag protocol', 0, 2, 'hex', 'Says that a tag follows.', { names: TYPE_NAMES }),
   field('priority', 2, 2, 'number', 'Priority code point, 0 to 7.', { shift: 13, width: 3 }),
   field('drop eligible', 2, 2, 'number', 'May be dropped first in a queue that is full.', { shift: 12, width: 1 }),
   field('vlan id', 2, 2, 'number', 'The VLAN that the frame belongs to; 0: none, only a priority.', { width: 12 }),

@@ -8,10 +8,10 @@
 
 /**
  * How a value is written for people:
- * `number` decimal; `hex` with all its digits; `mac`, `ipv4`, `ipv6` as addresses; `named` decimal
- * with a name from `names`; `flags` hex with the names of the bits that are set.
+ * `number` decimal, `hex` with all its digits, both with the value's name if `names` has one; `mac`,
+ * `ipv4`, `ipv6` as addresses; `flags` hex with the names of the bits that are set.
  */
-export type FieldKind = 'number' | 'hex' | 'mac' | 'ipv4' | 'ipv6' | 'named' | 'flags'
+export type FieldKind = 'number' | 'hex' | 'mac' | 'ipv4' | 'ipv6' | 'flags'
 
 export interface Field {
   readonly name: string
@@ -26,7 +26,7 @@ export interface Field {
   readonly shift: number
   /** Bits of the field. */
   readonly width: number
-  /** For `named`: names of values. For `flags`: names of bits. */
+  /** Names of values; for `flags`, of bits. */
   readonly names: Readonly<Record<number, string>>
 }
 
@@ -53,4 +53,15 @@ export function readField(view: DataView, at: number, row: Field): number {
   let value = 0
   for (let i = 0; i < row.bytes; i++) value = value * 256 + view.getUint8(at + row.offset + i)
   return Math.floor(value / 2 ** row.shift) % 2 ** row.width
+}
+
+/** Writes a field of at most 32 bits and leaves the bits beside it as they are. */
+export function writeField(view: DataView, at: number, row: Field, value: number): void {
+  const bits = { ...row, shift: 0, width: 8 * row.bytes }
+  const old = readField(view, at, row)
+  let word = readField(view, at, bits) + (value - old) * 2 ** row.shift
+  for (let i = row.bytes - 1; i >= 0; i--) {
+    view.setUint8(at + row.offset + i, word % 256)
+    word = Math.floor(word / 256)
+  }
 }

@@ -44,7 +44,7 @@ const TYPE_NAMES: Readonly<Record<number, string>> = {
 
 // biome-ignore format: one field a line
 export const fields: readonly Field[] = [
-  field('type', 0, 1, 'named', 'What the message is.', { names: TYPE_NAMES }),
+  field('type', 0, 1, 'number', 'What the message is.', { names: TYPE_NAMES }),
   field('code', 1, 1, 'number', 'What it is more exactly; depends on the type.'),
   field('checksum', 2, 2, 'hex', 'Internet checksum of the whole message.'),
 ]

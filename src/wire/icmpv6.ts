@@ -81,7 +81,7 @@ const OPTION_NAMES: Readonly<Record<number, string>> = {
 
 // biome-ignore format: one field a line
 export const fields: readonly Field[] = [
-  field('type', 0, 1, 'named', 'What the message is.', { names: TYPE_NAMES }),
+  field('type', 0, 1, 'number', 'What the message is.', { names: TYPE_NAMES }),
   field('code', 1, 1, 'number', 'What it is more exactly; depends on the type.'),
   field('checksum', 2, 2, 'hex', 'Internet checksum of pseudo header and message.'),
 ]
@@ -108,7 +108,7 @@ export const neighbourFields: readonly Field[] = [
 
 // biome-ignore format: one field a line
 export const optionFields: readonly Field[] = [
-  field('option', 0, 1, 'named', 'Whose link-layer address this is.', { names: OPTION_NAMES }),
+  field('option', 0, 1, 'number', 'Whose link-layer address this is.', { names: OPTION_NAMES }),
   field('option length', 1, 1, 'number', 'Length of the option in units of 8 bytes.'),
   field('link-layer address', 2, 6, 'mac', 'The link-layer address.'),
 ]
@@ -315,7 +315,7 @@ export function writeNeighbourSolicitation(
 ): void {
   writeHeader(view, at, TYPE_NEIGHBOUR_SOLICITATION, 0, 0)
   writeTarget(view, at, target0, target1, target2, target3)
-  writeOption(view, at, OPTION_SOURCE_LINK_LAYER, macHigh, macLow)
+  writeLinkLayerOption(view, at + NEIGHBOUR_BYTES_MIN, OPTION_SOURCE_LINK_LAYER, macHigh, macLow)
   finishTransport6(view, ipAt, at, at + NEIGHBOUR_BYTES, PROTO_ICMPV6)
 }
 
@@ -334,7 +334,7 @@ export function writeNeighbourAdvertisement(
 ): void {
   writeHeader(view, at, TYPE_NEIGHBOUR_ADVERTISEMENT, 0, flags)
   writeTarget(view, at, target0, target1, target2, target3)
-  writeOption(view, at, OPTION_TARGET_LINK_LAYER, macHigh, macLow)
+  writeLinkLayerOption(view, at + NEIGHBOUR_BYTES_MIN, OPTION_TARGET_LINK_LAYER, macHigh, macLow)
   finishTransport6(view, ipAt, at, at + NEIGHBOUR_BYTES, PROTO_ICMPV6)
 }
 
@@ -352,15 +352,14 @@ function writeTarget(
   view.setInt32(at + 20, target3)
 }
 
-/** Writes the one option, behind the target. */
-function writeOption(
+/** Writes an option of 8 bytes with a link-layer address of Ethernet. */
+export function writeLinkLayerOption(
   view: DataView,
-  at: number,
+  optionAt: number,
   option: number,
   macHigh: number,
   macLow: number,
 ): void {
-  const optionAt = at + NEIGHBOUR_BYTES_MIN
   view.setUint8(optionAt, option)
   view.setUint8(optionAt + 1, 1)
   view.setUint16(optionAt + 2, macHigh)

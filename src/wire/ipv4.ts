@@ -63,7 +63,7 @@ export const fields: readonly Field[] = [
   field('flags', 6, 2, 'flags', 'DF: must not be fragmented. MF: more fragments follow.', { shift: 13, width: 3, names: FLAG_NAMES }),
   field('fragment offset', 6, 2, 'number', 'Where this fragment belongs in the datagram, in units of 8 bytes.', { width: 13 }),
   field('ttl', 8, 1, 'number', 'Routers that the packet may still cross.'),
-  field('protocol', 9, 1, 'named', 'What the payload is.', { names: PROTOCOL_NAMES }),
+  field('protocol', 9, 1, 'number', 'What the payload is.', { names: PROTOCOL_NAMES }),
   field('checksum', 10, 2, 'hex', 'Internet checksum of the header.'),
   field('source', 12, 4, 'ipv4', 'Address of the sender.'),
   field('destination', 16, 4, 'ipv4', 'Address of the receiver.'),
@@ -140,6 +140,11 @@ export function destination(view: DataView, at: number): number {
   return view.getInt32(at + 16)
 }
 
+/** For a header with options behind its 20 bytes; a multiple of 4. */
+export function setHeaderBytes(view: DataView, at: number, bytes: number): void {
+  view.setUint8(at, 0x40 | (bytes >>> 2))
+}
+
 export function setTos(view: DataView, at: number, tos: number): void {
   view.setUint8(at + 1, tos)
 }
@@ -207,7 +212,7 @@ export function writeHeader(
   source: number,
   destination: number,
 ): void {
-  view.setUint8(at, 0x45)
+  setHeaderBytes(view, at, HEADER_BYTES_MIN)
   setTos(view, at, tos)
   setTotalLength(view, at, totalLength)
   setIdentification(view, at, identification)

@@ -58,7 +58,7 @@ export const fields: readonly Field[] = [
   field('traffic class', 0, 4, 'hex', 'DSCP in the upper 6 bits, ECN in the lower 2.', { shift: 20, width: 8 }),
   field('flow label', 0, 4, 'hex', 'Chosen by the sender, the same for all packets of one flow.', { width: 20 }),
   field('payload length', 4, 2, 'number', 'Bytes behind this header, extension headers included.'),
-  field('next header', 6, 1, 'named', 'What follows: an extension header, or the payload.', { names: NEXT_HEADER_NAMES }),
+  field('next header', 6, 1, 'number', 'What follows: an extension header, or the payload.', { names: NEXT_HEADER_NAMES }),
   field('hop limit', 7, 1, 'number', 'Routers that the packet may still cross.'),
   field('source', 8, 16, 'ipv6', 'Address of the sender.'),
   field('destination', 24, 16, 'ipv6', 'Address of the receiver.'),
@@ -67,13 +67,13 @@ export const fields: readonly Field[] = [
 /** Hop-by-hop options, routing and destination options begin alike. */
 // biome-ignore format: one field a line
 export const extensionFields: readonly Field[] = [
-  field('next header', 0, 1, 'named', 'What follows this header.', { names: NEXT_HEADER_NAMES }),
+  field('next header', 0, 1, 'number', 'What follows this header.', { names: NEXT_HEADER_NAMES }),
   field('length', 1, 1, 'number', 'Length of this header in units of 8 bytes, the first 8 not counted.'),
 ]
 
 // biome-ignore format: one field a line
 export const fragmentFields: readonly Field[] = [
-  field('next header', 0, 1, 'named', 'What the first fragment begins with.', { names: NEXT_HEADER_NAMES }),
+  field('next header', 0, 1, 'number', 'What the first fragment begins with.', { names: NEXT_HEADER_NAMES }),
   field('reserved', 1, 1, 'hex', 'Zero.'),
   field('fragment offset', 2, 2, 'number', 'Where this fragment belongs, in units of 8 bytes.', { shift: 3, width: 13 }),
   field('more fragments', 2, 2, 'number', '1: more fragments follow.', { width: 1 }),
@@ -208,6 +208,25 @@ export function fragmentHeaderMore(view: DataView, at: number): boolean {
 
 export function fragmentHeaderIdentification(view: DataView, at: number): number {
   return view.getInt32(at + 4)
+}
+
+/** Writes an extension header of options that are only padding (RFC 8200 section 4.2). */
+export function writePaddingHeader(
+  view: DataView,
+  at: number,
+  nextHeader: number,
+  bytes: number,
+): void {
+  view.setUint8(at, nextHeader)
+  view.setUint8(at + 1, (bytes >>> 3) - 1)
+  // PadN options of at most 255 bytes of data; a lone last byte is a Pad1.
+  for (let next = at + 2; next < at + bytes; ) {
+    const option = Math.min(at + bytes - next, 257)
+    if (option === 1) view.setUint8(next, 0)
+    else view.setUint16(next, 0x0100 | (option - 2))
+    for (let i = 2; i < option; i++) view.setUint8(next + i, 0)
+    next += option
+  }
 }
 
 /** Writes a fragment header; the offset in bytes, a multiple of 8. */

@@ -62,7 +62,7 @@ export const fields: readonly Field[] = [
 
 // biome-ignore format: one field a line
 export const chunkFields: readonly Field[] = [
-  field('chunk type', 0, 1, 'named', 'What the chunk is.', { names: CHUNK_NAMES }),
+  field('chunk type', 0, 1, 'number', 'What the chunk is.', { names: CHUNK_NAMES }),
   field('chunk flags', 1, 1, 'hex', 'Their meaning depends on the type.'),
   field('chunk length', 2, 2, 'number', 'Bytes of the chunk with this header, without padding.'),
 ]
