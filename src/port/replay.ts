@@ -14,6 +14,7 @@
 import { Batch } from '../engine/batch.js'
 import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'
 import { ACTION, FORWARD } from '../engine/verdict.js'
+import type { Capture } from './capture-file.js'
 import { type CapturedFrame, type CaptureProblem, LINK_ETHERNET } from './captured-frame.js'
 
 export { Capture, type CaptureSource, readCapture } from './capture-file.js'
@@ -44,13 +45,9 @@ export interface ReplayOptions {
   readonly quantumMs?: number
 }
 
-/** Where frames of a capture are read from: a `Capture`, or anything like it. */
-export type ReplaySource = AsyncIterable<CapturedFrame> & {
-  readonly problem?: CaptureProblem | null
-}
-
 /** Room for four of the longest frames that a capture can hold. */
 const ARENA_BYTES = 1 << 20
+const READ_AHEAD = 64
 const ARM: Arm = {
   name: 'replay',
   macHigh: 0x0200,
@@ -68,21 +65,20 @@ export class ReplayPort implements Port {
   clockMs = Number.NaN
   /** Frames of which the capture holds only the beginning. */
   cutFrames = 0
-  readonly #source: ReplaySource
-  readonly #frames: AsyncIterator<CapturedFrame>
+  readonly #capture: Capture
   readonly #options: ReplayOptions
   readonly #batch: Batch
   readonly #inBatch: CapturedFrame[] = []
   readonly #quantumMs: number
-  #ahead: CapturedFrame | null = null
-  #ended = false
+  /** Frames read and not yet in a batch: those from `#next` on. */
+  readonly #ahead: CapturedFrame[] = []
+  #next = 0
   #isOut = false
   #problem: CaptureProblem | null = null
 
-  constructor(source: ReplaySource, options: ReplayOptions = {}) {
+  constructor(capture: Capture, options: ReplayOptions = {}) {
     const capacity = options.batch ?? 64
-    this.#source = source
-    this.#frames = source[Symbol.asyncIterator]()
+    this.#capture = capture
     this.#options = options
     this.#quantumMs = options.quantumMs ?? 1
     this.arms = options.arms ?? [ARM]
@@ -92,7 +88,7 @@ export class ReplayPort implements Port {
 
   /** Why the replay ended before the end of the capture, if it did. */
   get problem(): CaptureProblem | null {
-    return this.#problem ?? this.#source.problem ?? null
+    return this.#problem ?? this.#capture.problem
   }
 
   /** Reads the next batch from the capture; false when there is none. */
@@ -103,9 +99,12 @@ export class ReplayPort implements Port {
     let end = 0
     let untilMs = 0
     while (this.#inBatch.length < batch.capacity) {
-      const frame = this.#ahead ?? (await this.#read())
-      if (frame === null) break
-      this.#ahead = frame
+      if (this.#next === this.#ahead.length && !(await this.#readAhead())) break
+      const frame = this.#ahead[this.#next]
+      if (frame.linkType !== LINK_ETHERNET) {
+        await this.#refuse(frame)
+        break
+      }
       const arm = this.#options.armOf?.(frame) ?? 0
       if (this.#inBatch.length === 0) {
         batch.arm = arm
@@ -113,7 +112,7 @@ export class ReplayPort implements Port {
       }
       const fits = end + frame.bytes.length <= ARENA_BYTES
       if (!fits || arm !== batch.arm || frame.timestampMs > untilMs) break
-      this.#ahead = null
+      this.#next++
       end = this.#append(frame, end)
     }
     batch.count = this.#inBatch.length
@@ -131,24 +130,19 @@ export class ReplayPort implements Port {
     return at + ((frame.bytes.length + 63) & ~63)
   }
 
-  async #read(): Promise<CapturedFrame | null> {
-    if (this.#ended) return null
-    const next = await this.#frames.next()
-    if (next.done === true) {
-      this.#ended = true
-      return null
-    }
-    const frame = next.value
-    if (frame.linkType === LINK_ETHERNET) return frame
-    this.#problem = {
-      kind: 'unsupported',
-      message: `only Ethernet (link type 1) can be replayed: record ${frame.index} has link type ${frame.linkType}`,
-      record: frame.index,
-      offset: 0,
-    }
-    this.#ended = true
-    await this.#frames.return?.()
-    return null
+  async #readAhead(): Promise<boolean> {
+    this.#ahead.length = 0
+    this.#next = 0
+    return this.#problem === null && (await this.#capture.readSome(this.#ahead, READ_AHEAD))
+  }
+
+  async #refuse(frame: CapturedFrame): Promise<void> {
+    const record = frame.index
+    const message = `only Ethernet (link type 1) can be replayed: record ${record} has link type ${frame.linkType}`
+    this.#problem = { kind: 'unsupported', message, record, offset: 0 }
+    this.#ahead.length = 0
+    this.#next = 0
+    await this.#capture.close()
   }
 
   receive(): Batch {
@@ -194,7 +188,7 @@ export class ReplayPort implements Port {
   serve(_vips: readonly string[]): void {}
 
   close(): void {
-    this.#ended = true
-    void this.#frames.return?.()
+    this.#ahead.length = this.#next
+    void this.#capture.close()
   }
 }
