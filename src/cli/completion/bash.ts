@@ -1,0 +1,140 @@
+/**
+ * Completion for bash 4 and later. One function per program walks the words before the cursor to
+ * find which command they belong to, then offers what that command takes there. It needs nothing of
+ * the bash-completion package, so it works where only bash is installed.
+ */
+import type { CommandModel, OptionModel, ValueModel } from './model.js'
+
+/** A command with the words that lead to it: '', ' run', ' realserver up'. */
+interface Place {
+  readonly path: string
+  readonly command: CommandModel
+}
+
+function places(command: CommandModel, path = ''): Place[] {
+  const below = command.commands.flatMap((child) => places(child, `${path} ${child.name}`))
+  return [{ path, command }, ...below]
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+function takesValue(option: OptionModel): boolean {
+  return option.value.kind !== 'none'
+}
+
+/** The call that offers values of one kind. */
+function offer(value: ValueModel): string {
+  return `_uipvs_offer ${value.kind} ${quote(value.choices.join(' '))}`
+}
+
+/** `' run -i'|' run --interface'` */
+function pattern(path: string, options: readonly OptionModel[]): string {
+  return options.flatMap((option) => option.names.map((name) => quote(`${path} ${name}`))).join('|')
+}
+
+function valueCases(all: readonly Place[]): string {
+  return all
+    .flatMap(({ path, command }) =>
+      command.options
+        .filter(takesValue)
+        .map((option) => `    ${pattern(path, [option])}) ${offer(option.value)}; return ;;`),
+    )
+    .join('\n')
+}
+
+/** Steps over the value of an option, which may look like a command. */
+function skipCase(all: readonly Place[]): string {
+  const patterns = all
+    .map(({ path, command }) => {
+      const needed = command.options.filter((option) => takesValue(option) && !option.valueOptional)
+      return pattern(path, needed)
+    })
+    .filter((text) => text !== '')
+  if (patterns.length === 0) return ''
+  return `      ${patterns.join('|')})
+        i=$((i + 1))
+        if [[ ${'$'}{COMP_WORDS[i]} == '=' ]]; then i=$((i + 1)); fi
+        continue ;;\n`
+}
+
+/** Goes one command deeper. */
+function deeperCase(all: readonly Place[]): string {
+  const paths = all.filter((place) => place.path !== '').map((place) => quote(place.path))
+  return paths.length === 0 ? '' : `      ${paths.join('|')}) path="$path $word" ;;\n`
+}
+
+/** What a place offers for a word that is no option: its commands, or its operands in turn. */
+function operandCases({ path, command }: Place): string {
+  if (command.commands.length > 0) {
+    const names = command.commands.map((child) => child.name)
+    return `    ${quote(path)}:*) ${offer({ kind: 'words', choices: names })} ;;`
+  }
+  return command.operands
+    .map((value, index) => {
+      const last = index === command.operands.length - 1
+      const count = last && command.repeats ? '*' : String(index)
+      return `    ${quote(path)}:${count}) ${offer(value)} ;;`
+    })
+    .join('\n')
+}
+
+function optionCases({ path, command }: Place): string {
+  const names = command.options.flatMap((option) => option.names)
+  return `      ${quote(path)}) ${offer({ kind: 'words', choices: names })} ;;`
+}
+
+const OFFER = `# Offers candidates of one kind for the word at the cursor, which is in $cur.
+_uipvs_offer() {
+  case $1 in
+    words) mapfile -t COMPREPLY < <(compgen -W "$2" -- "$cur") ;;
+    interface) mapfile -t COMPREPLY < <(compgen -W "$(command ls /sys/class/net)" -- "$cur") ;;
+    file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+    directory) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+  esac
+}`
+
+function program(command: CommandModel): string {
+  const all = places(command)
+  const operands = all.map(operandCases).filter((text) => text !== '')
+  const name = command.name
+  return `_${name}_complete() {
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
+  local path='' word i operands=0
+  COMPREPLY=()
+  # bash cuts --option=value into three words.
+  if [[ $cur == '=' ]]; then
+    cur=''
+  elif [[ $prev == '=' ]]; then
+    prev=\${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  # Which command do the words before belong to, and how many operands has it already?
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=\${COMP_WORDS[i]}
+    case "$path $word" in
+${skipCase(all)}      *' -'*) ;;
+${deeperCase(all)}      *) operands=$((operands + 1)) ;;
+    esac
+  done
+  case "$path $prev" in
+${valueCases(all)}
+    *) ;;
+  esac
+  if [[ $cur == -* ]]; then
+    case "$path" in
+${all.map(optionCases).join('\n')}
+    esac
+    return
+  fi
+  case "$path:$operands" in
+${[...operands, '    *) ;;'].join('\n')}
+  esac
+}
+complete -F _${name}_complete ${name}`
+}
+
+export function bashCompletion(programs: readonly CommandModel[]): string {
+  const names = programs.map((command) => command.name).join(' and ')
+  return [`# bash completion for ${names}`, OFFER, ...programs.map(program), ''].join('\n\n')
+}

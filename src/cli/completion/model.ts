@@ -1,0 +1,83 @@
+/**
+ * What a shell must know of a program to complete its command line, taken from the commander
+ * program itself so that it cannot say anything else than the program does.
+ */
+import type { Argument, Command, Option } from 'commander'
+
+/** What may stand where a value is wanted. `words` has the choices in `ValueModel.choices`. */
+export type ValueKind = 'none' | 'words' | 'file' | 'directory' | 'interface' | 'any'
+
+export interface ValueModel {
+  readonly kind: ValueKind
+  readonly choices: readonly string[]
+}
+
+export interface OptionModel {
+  /** `-i`, `--interface`: one or both, short first. */
+  readonly names: readonly string[]
+  readonly summary: string
+  readonly value: ValueModel
+  /** Whether the option may stand without its value. */
+  readonly valueOptional: boolean
+}
+
+export interface CommandModel {
+  readonly name: string
+  readonly summary: string
+  readonly options: readonly OptionModel[]
+  /** Operands in order; the last one repeats if `repeats`. */
+  readonly operands: readonly ValueModel[]
+  readonly repeats: boolean
+  readonly commands: readonly CommandModel[]
+}
+
+export const NO_VALUE: ValueModel = { kind: 'none', choices: [] }
+
+/** How the placeholders in our help (`<file>`, `<iface>`) tell what is meant. */
+const PLACEHOLDERS: readonly [RegExp, ValueKind][] = [
+  [/iface|interface/i, 'interface'],
+  [/\bdir|directory/i, 'directory'],
+  [/file|path|pcap|capture|socket/i, 'file'],
+]
+
+function valueModel(placeholder: string, choices: readonly string[] | undefined): ValueModel {
+  if (choices !== undefined) return { kind: 'words', choices }
+  const found = PLACEHOLDERS.find(([pattern]) => pattern.test(placeholder))
+  return { kind: found?.[1] ?? 'any', choices: [] }
+}
+
+function optionModel(option: Option): OptionModel {
+  const placeholder = /[<[]([^>\]]+)[>\]]/.exec(option.flags)?.[1]
+  return {
+    names: [option.short, option.long].filter((name) => name !== undefined),
+    summary: option.description,
+    value: placeholder === undefined ? NO_VALUE : valueModel(placeholder, option.argChoices),
+    valueOptional: option.optional,
+  }
+}
+
+function operandModel(operand: Argument): ValueModel {
+  return valueModel(operand.name(), operand.argChoices)
+}
+
+/** Everything visible in the help of a command, and of the commands below it. */
+export function commandModel(command: Command): CommandModel {
+  const help = command.createHelp()
+  const visible = help.visibleCommands(command)
+  const commands = visible.map(commandModel)
+  // The operand of the help command that commander adds is the name of another command.
+  const others = visible.map((child) => child.name()).filter((name) => name !== 'help')
+  const withHelp = commands.map((child) =>
+    child.name === 'help'
+      ? { ...child, operands: [{ kind: 'words', choices: others } as const] }
+      : child,
+  )
+  return {
+    name: command.name(),
+    summary: command.summary() || command.description(),
+    options: help.visibleOptions(command).map(optionModel),
+    operands: command.registeredArguments.map(operandModel),
+    repeats: command.registeredArguments.at(-1)?.variadic ?? false,
+    commands: withHelp,
+  }
+}
