@@ -6,7 +6,7 @@ import type { LabProcess } from './state.js'
 import type { Host } from './topology.js'
 
 export interface CapturedFrame {
-  /** Sent by the host that captured it; else received. */
+  /** Sent by the host that captured it (its source is that host's MAC address); else received. */
   readonly outgoing: boolean
   readonly bytes: Buffer
 }
@@ -25,16 +25,17 @@ export class Capture {
     const role = `capture-${host}-${lab.nextNumber()}`
     const command = [process.execPath, PROGRAMS.capture, interfaceName]
     const program = lab.start(host, role, command)
-    await lab.untilReady(program, () => lab.log(role).includes('listening\n'))
+    await lab.untilReady(program, () => /^listening .*\n/.test(lab.log(role)))
     return new Capture(lab, program)
   }
 
   stop(): CapturedFrame[] {
     this.#lab.stop(this.#program)
-    const [, ...lines] = this.#lab.log(this.#program.role).trim().split('\n')
+    const [heading, ...lines] = this.#lab.log(this.#program.role).trim().split('\n')
+    const ownMac = Buffer.from(heading!.slice('listening '.length).replaceAll(':', ''), 'hex')
     return lines.map((line) => {
-      const { outgoing, hex } = JSON.parse(line) as { outgoing: boolean; hex: string }
-      return { outgoing, bytes: Buffer.from(hex, 'hex') }
+      const bytes = Buffer.from(line, 'hex')
+      return { outgoing: ownMac.compare(bytes, 6, 12) === 0, bytes }
     })
   }
 }

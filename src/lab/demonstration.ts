@@ -166,7 +166,9 @@ export function failuresOf(seen: Omit<Demonstration, 'failures'>): string[] {
   const { traffic, frame } = seen
   if (frame === null) failures.push('no frame passed the director')
   if (traffic.forwarded !== traffic.towardsDirector) {
-    failures.push(`${traffic.towardsDirector - traffic.forwarded} frames did not leave the director`)
+    failures.push(
+      `${traffic.towardsDirector - traffic.forwarded} frames did not leave the director`,
+    )
   }
   if (traffic.unchanged !== traffic.forwarded) {
     failures.push(`${traffic.forwarded - traffic.unchanged} IP packets were changed`)

@@ -33,6 +33,7 @@ import {
 } from './state.js'
 import {
   ARTICLE,
+  HOSTS,
   type Host,
   NAMESPACES,
   type Namespace,
@@ -217,6 +218,29 @@ export class Lab {
   stop(program: LabProcess): void {
     killAll([program])
     this.#update({ processes: this.#state.processes.filter((other) => other.pid !== program.pid) })
+  }
+
+  /**
+   * libpcap hands us frames as the sender's kernel left them: with checksums that "hardware" would
+   * have finished, and longer than the MTU. So with that engine the hosts do all of it themselves.
+   * Returns what was done, or why it was not.
+   */
+  switchOffloadsOff(): string {
+    if (this.#state.engine !== 'libpcap') return ''
+    const off = 'rx off tx off sg off tso off gso off gro off'
+    try {
+      for (const host of HOSTS) {
+        const interfaces = host === 'router' ? ['eth0', 'eth1'] : ['eth0']
+        for (const name of interfaces) {
+          const result = this.run(host, ['ethtool', '-K', name, ...off.split(' ')])
+          if (result.status !== 0)
+            throw new CommandError(`ethtool -K ${name} ${off}`, result.stderr)
+        }
+      }
+    } catch (error) {
+      return `offloads stay on, TCP through libpcap will fail: ${(error as Error).message}`
+    }
+    return `ethtool -K eth0 ${off}   on every host, for libpcap`
   }
 
   /** From now on the lab stays when its owner ends. */

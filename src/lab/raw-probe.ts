@@ -60,9 +60,7 @@ export async function probeEcho(
     protocol: PROTO_ICMP,
     packet,
     answer: (segment, source) =>
-      segment[0] === ICMP_ECHO_REPLY &&
-      segment.readUInt16BE(4) === identifier &&
-      source === address
+      segment[0] === ICMP_ECHO_REPLY && segment.readUInt16BE(4) === identifier && source === address
         ? segment.toString('latin1', ICMP_HEADER_BYTES)
         : null,
   })

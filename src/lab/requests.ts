@@ -84,7 +84,11 @@ function askProgram(lab: Lab, service: Service, requests: ClientRequest[]): Requ
 function askByHand(lab: Lab): Request {
   const payload = 'made by hand'
   const answer = craft(lab, ['udp', VIP, String(ECHO_PORT), payload])
-  return request('udp by hand', `raw-socket UDP ${VIP}:${ECHO_PORT}  ${payload}`, answer?.text ?? '')
+  return request(
+    'udp by hand',
+    `raw-socket UDP ${VIP}:${ECHO_PORT}  ${payload}`,
+    answer?.text ?? '',
+  )
 }
 
 /** An echo request to the VIP, which belongs to no service: the director or its kernel answers. */

@@ -45,7 +45,11 @@ export function whyNotRootless(): string | null {
 function whatForbids(): string {
   const switches = [
     ['/proc/sys/user/max_user_namespaces', '0', 'sysctl user.max_user_namespaces=10000'],
-    ['/proc/sys/kernel/unprivileged_userns_clone', '0', 'sysctl kernel.unprivileged_userns_clone=1'],
+    [
+      '/proc/sys/kernel/unprivileged_userns_clone',
+      '0',
+      'sysctl kernel.unprivileged_userns_clone=1',
+    ],
     [
       '/proc/sys/kernel/apparmor_restrict_unprivileged_userns',
       '1',
@@ -54,7 +58,8 @@ function whatForbids(): string {
   ] as const
   for (const [file, forbidding, remedy] of switches) {
     try {
-      if (readFileSync(file, 'utf8').trim() === forbidding) return ` (${file} is ${forbidding}; ${remedy})`
+      if (readFileSync(file, 'utf8').trim() === forbidding)
+        return ` (${file} is ${forbidding}; ${remedy})`
     } catch {
       // This kernel has no such switch.
     }

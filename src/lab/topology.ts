@@ -134,9 +134,11 @@ export function steps(options: TopologyOptions, pathOf: (ns: Namespace) => strin
 /** Cables, and the bridge that is the segment. Run in the bridge's namespace. */
 function wireLines(options: TopologyOptions, pathOf: (ns: Namespace) => string): string[] {
   const mtu = `mtu ${options.mtu}`
-  // Nothing but IPv4, IPv6 and ARP of the hosts shall be on the segment, so that frames can be counted.
   const lines = [
-    ...quietIpv6(options, []),
+    // The bridge itself is no host: it shall not speak on the segment, only carry frames.
+    ...(options.ipv6
+      ? ['all', 'default'].map((name) => `echo 1 > /proc/sys/net/ipv6/conf/${name}/disable_ipv6`)
+      : []),
     'ip link set lo up',
     'ip link add segment type bridge forward_delay 0 mcast_snooping 0',
     'ip link set segment up',

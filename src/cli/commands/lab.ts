@@ -1,0 +1,241 @@
+/** `uipvs lab`: the article's network in namespaces, and a demonstration of it. */
+import type { Command } from 'commander'
+import { type Demonstration, demonstrate } from '../../lab/demonstration.js'
+import { enterHost, hasIpv6, Lab, removeStaleLabs } from '../../lab/lab.js'
+import { paintFor } from '../../lab/paint.js'
+import * as report from '../../lab/report.js'
+import {
+  hasRootsRights,
+  LEFT_OUT_WITHOUT_ROOT,
+  runInUserNamespace,
+  watchParent,
+  whyNotRootless,
+} from '../../lab/rootless.js'
+import { isStale, type LabState, listLabs } from '../../lab/state.js'
+import { HOSTS, type Host } from '../../lab/topology.js'
+import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
+
+const ENGINES = ['auto', 'af_packet', 'libpcap']
+const SCENES = ['dr']
+
+interface LabFlags {
+  readonly once?: true
+  readonly json?: true
+  readonly keep?: true
+  readonly engine: string
+  readonly shell?: string
+  readonly name?: string
+  readonly vipOnDirector: boolean
+}
+
+const EXAMPLES = `
+Examples:
+  uipvs lab                     build it, show it, and let it stand until Ctrl-C
+  uipvs lab --once              build it, show it, take it away
+  uipvs lab --once --json       the same for a program: one JSON object
+  uipvs lab --keep              let it stand and return
+  uipvs lab --shell rs1         a shell in a realserver of a lab that stands
+  uipvs lab list                labs that stand
+  uipvs lab down                take away every lab of yours that is kept or was left by a crash
+`
+
+export function register(program: Command): void {
+  const lab = program
+    .command('lab')
+    .description('Direct Routing in network namespaces: client, router, director, realservers')
+    .argument('[scene]', `what to show: ${SCENES.join(', ')}`, 'dr')
+    .option('--once', 'show the demonstration and take the lab away (default without a terminal)')
+    .option('--keep', 'show the demonstration, let the lab stand, and return')
+    .option('--json', 'print the result of the demonstration as one JSON object; implies --once')
+    .option('--engine <engine>', `how the director takes frames: ${ENGINES.join(', ')}`, 'auto')
+    .option('--no-vip-on-director', "leave the VIP off the director's eth0:0 (the article has it)")
+    .option('--shell <host>', `a shell in a lab that stands: ${HOSTS.join(', ')}`)
+    .option('--name <lab>', 'which lab, for --shell; by default the newest')
+    .addHelpText('after', EXAMPLES)
+    .action(async (scene: string, flags: LabFlags) => {
+      process.exitCode = await runLab(scene, flags)
+    })
+  lab
+    .command('down')
+    .description('take away a lab: by default all that are kept or whose owner has died')
+    .argument('[name]', 'the name of one lab, which may belong to a running uipvs lab')
+    .action((name: string | undefined) => downLabs(name))
+  lab
+    .command('list')
+    .description('labs of this user')
+    .option('--json', 'as JSON')
+    .action((_flags: unknown, command: Command) => {
+      printLabs(command.optsWithGlobals<{ json?: boolean }>().json === true)
+    })
+}
+
+async function runLab(scene: string, flags: LabFlags): Promise<number> {
+  if (!SCENES.includes(scene)) {
+    throw new CliFailure(
+      `there is no scene called "${scene}"`,
+      EXIT_USAGE,
+      `try ${SCENES.join(', ')}`,
+    )
+  }
+  if (!ENGINES.includes(flags.engine)) {
+    throw new CliFailure(
+      `the lab has no engine "${flags.engine}"`,
+      EXIT_USAGE,
+      `one of ${ENGINES.join(', ')}`,
+    )
+  }
+  if (flags.shell !== undefined) return openShell(flags.shell, flags.name)
+  const inside = process.env.UIPVS_LAB_ROOTLESS === '1'
+  if (!inside && !hasRootsRights()) return rootless()
+  return await standAndShow(flags)
+}
+
+async function rootless(): Promise<number> {
+  const why = whyNotRootless()
+  if (why !== null) {
+    throw new CliFailure(
+      `the lab needs network namespaces, and neither is this root nor does a user namespace work: ${why}`,
+      EXIT_FAILED,
+      'run it with sudo',
+    )
+  }
+  process.stderr.write(
+    `uipvs: not root; the lab runs in a user namespace, which leaves out ${LEFT_OUT_WITHOUT_ROOT}\n`,
+  )
+  return runInUserNamespace(process.argv.slice(1))
+}
+
+/** The lab from its first namespace to its last, whatever ends it. */
+async function standAndShow(flags: LabFlags): Promise<number> {
+  const json = flags.json === true
+  const paint = paintFor(process.stdout)
+  const say = (text: string) => {
+    if (!json) process.stdout.write(text)
+  }
+  let lab: Lab | null = null
+  const ended = endOnSignals(() => lab?.down())
+  try {
+    lab = Lab.up({ engine: flags.engine, vipOnDirector: flags.vipOnDirector })
+    say(`\n${report.figure(paint, lab.state)}`)
+    const offloads = lab.switchOffloadsOff()
+    if (offloads !== '') say(`   ${offloads}\n`)
+    await Promise.race([lab.startRealservers(), ended])
+    await Promise.race([lab.startDirector(), ended])
+    const done = await Promise.race([show(lab, paint, say), ended])
+    if (json) process.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
+    else say(report.conclusion(paint, done))
+    const status = done.failures.length === 0 ? 0 : EXIT_FAILED
+    if (flags.keep === true) {
+      lab.keep()
+      say(report.invitation(paint, lab.state))
+      lab = null
+      return status
+    }
+    if (!json && flags.once !== true && process.stdout.isTTY === true) {
+      say(report.invitation(paint, lab.state))
+      say('   Ctrl-C takes the lab away.\n')
+      await ended
+    }
+    return status
+  } catch (error) {
+    if (error instanceof Ended) return error.status
+    throw error
+  } finally {
+    lab?.down()
+  }
+}
+
+function show(
+  lab: Lab,
+  paint: ReturnType<typeof paintFor>,
+  say: (text: string) => void,
+): Promise<Demonstration> {
+  return demonstrate(lab, hasIpv6(), (part) => {
+    if (part.rules)
+      say(report.commands(paint, 'the article’s rules, and two services more', part.rules))
+    if (part.requests) say(report.answers(paint, part.requests))
+    if (part.frame) say(report.frameBeforeAndAfter(paint, part.frame))
+    if (part.traffic) say(report.trafficProof(paint, part.traffic))
+    if (part.listings) say(report.commands(paint, 'what the director has counted', part.listings))
+  })
+}
+
+class Ended extends Error {
+  readonly status: number
+
+  constructor(status: number) {
+    super('ended by a signal')
+    this.status = status
+  }
+}
+
+/**
+ * A promise that rejects at the first signal that asks us to end. `cleanUp` also runs if the process
+ * leaves by any other way that lets it run code at all.
+ */
+function endOnSignals(cleanUp: () => void): Promise<never> {
+  process.on('exit', cleanUp)
+  const ended = new Promise<never>((_, reject) => {
+    const numbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
+    for (const [name, number] of Object.entries(numbers)) {
+      process.on(name, () => reject(new Ended(128 + number)))
+    }
+    if (process.env.UIPVS_LAB_ROOTLESS === '1') watchParent(() => reject(new Ended(128 + 1)))
+  })
+  ended.catch(() => {}) // it may come while nobody waits for it
+  return ended
+}
+
+function openShell(host: string, name: string | undefined): number {
+  if (!(HOSTS as readonly string[]).includes(host)) {
+    throw new CliFailure(`the lab has no host "${host}"`, EXIT_USAGE, `one of ${HOSTS.join(', ')}`)
+  }
+  const labs = listLabs().filter((lab) => !isStale(lab))
+  const lab = name === undefined ? labs.at(-1) : labs.find((one) => one.lab === name)
+  if (lab === undefined) {
+    const what = name === undefined ? 'no lab stands' : `no lab is called ${name}`
+    throw new CliFailure(
+      what,
+      EXIT_FAILED,
+      "'uipvs lab --keep' makes one, 'uipvs lab list' lists them",
+    )
+  }
+  return enterHost(lab, host as Host, [process.env.SHELL ?? '/bin/sh'])
+}
+
+function downLabs(name: string | undefined): void {
+  if (name === undefined) {
+    const gone = removeStaleLabs()
+    for (const state of listLabs().filter(({ kept }) => kept)) {
+      Lab.attach(state).down()
+      gone.push(state.lab)
+    }
+    process.stdout.write(gone.length === 0 ? 'no lab was left\n' : `gone: ${gone.join(', ')}\n`)
+    return
+  }
+  const state = listLabs().find(({ lab }) => lab === name)
+  if (state === undefined) {
+    throw new CliFailure(`no lab is called ${name}`, EXIT_FAILED, "'uipvs lab list' lists them")
+  }
+  Lab.attach(state).down()
+  process.stdout.write(`gone: ${name}\n`)
+}
+
+function printLabs(json: boolean): void {
+  const labs = listLabs()
+  if (json) {
+    const rows = labs.map((lab) => ({ ...lab, condition: conditionOf(lab) }))
+    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+    return
+  }
+  for (const lab of labs) {
+    process.stdout.write(
+      `${lab.lab.padEnd(16)} ${conditionOf(lab).padEnd(8)} ${lab.created}  ${lab.directory}\n`,
+    )
+  }
+}
+
+function conditionOf(lab: LabState): 'kept' | 'stale' | 'running' {
+  if (lab.kept) return 'kept'
+  return isStale(lab) ? 'stale' : 'running'
+}
