@@ -1,0 +1,215 @@
+/**
+ * The control socket from the asking side: HTTP with JSON over a unix socket, so that
+ * `curl --unix-socket` sees what this sees. One connection is kept for all requests of a client.
+ *
+ * uipvsadm starts with this module on every call, so it imports nothing heavier than node:http.
+ */
+import { existsSync } from 'node:fs'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { connect } from 'node:net'
+import { type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
+import type { ConnectionListing, TableListing } from './listing.js'
+
+/** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable'
+  readonly path: string
+  readonly code: string
+
+  constructor(path: string, code: string) {
+    super(`no director answers at ${path} (${code})`)
+    this.path = path
+    this.code = code
+  }
+}
+
+/** A rule of a request was refused: why, which, and how many before it are carried out. */
+export class RulesRefused extends RuleError {
+  readonly index: number
+  readonly applied: number
+
+  constructor(error: RefusalBody) {
+    super(error.code, error.subject, error.message)
+    this.index = error.index
+    this.applied = error.applied
+  }
+}
+
+interface RefusalBody {
+  readonly code: RuleErrorCode
+  readonly subject: string
+  readonly message: string
+  readonly index: number
+  readonly applied: number
+}
+
+/** The director answered something that this client does not understand. */
+export class ControlError extends Error {
+  override readonly name = 'ControlError'
+}
+
+/**
+ * Where the director listens: UIPVS_CONTROL if set, else `/run/uipvs/control.sock`; without that
+ * directory (a director without root) the one of the user's own.
+ */
+export function controlPath(environment: NodeJS.ProcessEnv): string {
+  if (environment.UIPVS_CONTROL) return environment.UIPVS_CONTROL
+  const own = environment.XDG_RUNTIME_DIR
+  const directory = own && !existsSync('/run/uipvs') ? `${own}/uipvs` : '/run/uipvs'
+  return `${directory}/control.sock`
+}
+
+/** A director that says nothing for so long is taken for dead. */
+const ANSWER_WAIT_MS = 10_000
+
+export class ControlClient {
+  readonly path: string
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+
+  constructor(path: string) {
+    this.path = path
+  }
+
+  /** Returns if someone listens. Costs a connection, not a request. */
+  reach(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.path, () => {
+        socket.destroy()
+        resolve()
+      })
+      socket.on('error', (error) => reject(new Unreachable(this.path, codeOf(error))))
+    })
+  }
+
+  /** @throws RulesRefused at the first rule that is refused. */
+  async rules(rules: readonly Rule[], { atomic }: { readonly atomic: boolean }): Promise<void> {
+    await this.#ask('POST', '/v1/rules', { rules, atomic })
+  }
+
+  async table(): Promise<TableListing> {
+    return (await this.#ask('GET', '/v1/table')) as TableListing
+  }
+
+  /** All connections at once; prefer `connectionBatches` where there may be many. */
+  async connections(): Promise<ConnectionListing[]> {
+    const all: ConnectionListing[] = []
+    for await (const batch of this.connectionBatches()) for (const each of batch) all.push(each)
+    return all
+  }
+
+  /** Connections as they arrive. */
+  async *connectionBatches(): AsyncGenerator<ConnectionListing[]> {
+    const response = await this.#send('GET', '/v1/connections')
+    yield* readConnections(response)
+  }
+
+  status(): Promise<unknown> {
+    return this.#ask('GET', '/v1/status')
+  }
+
+  counters(): Promise<unknown> {
+    return this.#ask('GET', '/v1/counters')
+  }
+
+  /** Tells the segment again where the VIPs are (gratuitous ARP, unsolicited advertisements). */
+  async announce(): Promise<void> {
+    await this.#ask('POST', '/v1/announce', {})
+  }
+
+  /** Lets the process end: a kept connection would hold it for seconds. */
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #ask(method: string, path: string, body?: unknown): Promise<unknown> {
+    const response = await this.#send(method, path, body)
+    const text = await readText(response)
+    return text === '' ? null : parseJson(text, path)
+  }
+
+  /** The answer to a request, if it is a good one. */
+  async #send(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+    const response = await this.#exchange(method, path, body)
+    const status = response.statusCode ?? 0
+    if (status >= 200 && status < 300) return response
+    const text = await readText(response)
+    const refusal = refusalIn(text)
+    if (refusal !== null) throw new RulesRefused(refusal)
+    throw new ControlError(`${method} ${path} at ${this.path}: status ${status}: ${text.trim()}`)
+  }
+
+  #exchange(method: string, path: string, body?: unknown): Promise<IncomingMessage> {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const headers =
+      body === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+    const agent = this.#agent
+    const options = { socketPath: this.path, agent, method, path, headers, timeout: ANSWER_WAIT_MS }
+    return new Promise((resolve, reject) => {
+      const asking = request(options, resolve)
+      asking.on('timeout', () => asking.destroy(Object.assign(new Error(), { code: 'ETIMEDOUT' })))
+      asking.on('error', (error: NodeJS.ErrnoException) => {
+        // A kept connection can be closed by the director just as it is used again; nothing of the
+        // request was read then.
+        const again = asking.reusedSocket && error.code === 'ECONNRESET'
+        if (again) this.#exchange(method, path, body).then(resolve, reject)
+        else reject(new Unreachable(this.path, codeOf(error)))
+      })
+      asking.end(text)
+    })
+  }
+}
+
+function codeOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? error.message
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  response.setEncoding('utf8')
+  let text = ''
+  for await (const piece of response) text += piece
+  return text
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new ControlError(`${path}: the answer is not JSON: ${text.slice(0, 80)}`)
+  }
+}
+
+/** The body of a refusal, `{error: {code, subject, message, index, applied}}`; null if it is none. */
+function refusalIn(text: string): RefusalBody | null {
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    return null
+  }
+  const error = (body as { error?: Partial<RefusalBody> } | null)?.error
+  if (typeof error?.code !== 'string' || typeof error.index !== 'number') return null
+  const { code, subject = '', message = '', index, applied = 0 } = error
+  return { code, subject, message, index, applied }
+}
+
+/**
+ * The one place that knows how connections are sent: `{"connections": […]}`, or, so that a million
+ * of them need not be one string, one JSON object a line as `application/x-ndjson`.
+ */
+async function* readConnections(response: IncomingMessage): AsyncGenerator<ConnectionListing[]> {
+  if (!response.headers['content-type']?.startsWith('application/x-ndjson')) {
+    const body = parseJson(await readText(response), '/v1/connections')
+    yield (body as { connections: ConnectionListing[] }).connections
+    return
+  }
+  response.setEncoding('utf8')
+  let rest = ''
+  for await (const piece of response) {
+    const lines = (rest + piece).split('\n')
+    rest = lines.pop()!
+    if (lines.length > 0) yield lines.map((line) => parseJson(line, '/v1/connections')) as never
+  }
+  if (rest !== '') yield [parseJson(rest, '/v1/connections') as ConnectionListing]
+}
