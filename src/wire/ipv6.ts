@@ -89,6 +89,14 @@ export function isWellFormed(view: DataView, at: number, end: number): boolean {
   )
 }
 
+/**
+ * Whether `[at, end)` begins with a whole IPv6 header, whatever has become of the packet: for what an
+ * ICMPv6 error quotes, which may be cut.
+ */
+export function isHeaderWellFormed(view: DataView, at: number, end: number): boolean {
+  return end - at >= HEADER_BYTES && view.getUint8(at) >>> 4 === 6
+}
+
 export function trafficClass(view: DataView, at: number): number {
   return (view.getUint16(at) >>> 4) & 0xff
 }

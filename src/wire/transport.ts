@@ -4,11 +4,17 @@
  *   0             2                  4
  *   | source port | destination port |
  *
- * Their codecs' `isWellFormed` covers these four bytes.
+ * The `isWellFormed` of each covers these four bytes; the one here is for the packet that an ICMP
+ * error quotes, of whose transport there may be no more.
  */
 
 /** Bytes that hold both ports. */
 export const PORTS_BYTES = 4
+
+/** Whether `[at, end)` holds both ports. */
+export function isWellFormed(_view: DataView, at: number, end: number): boolean {
+  return end - at >= PORTS_BYTES
+}
 
 /** Both ports as one int32 bit pattern: the source port in the upper 16 bits. */
 export function ports(view: DataView, at: number): number {
