@@ -1,0 +1,238 @@
+/**
+ * Keeps the director's own kernel away from what the director serves.
+ *
+ * A packet socket only copies: every frame that it receives goes on to the kernel's IP stack too.
+ * There it would be answered (RST, ICMP unreachable) where the VIP is one of the kernel's own
+ * addresses, and routed once more where it is not and `ip_forward` is 1. So an nftables chain at
+ * the ingress hook of each interface drops it: packet sockets see a frame before that hook, the IP
+ * stack after it.
+ *
+ *   wire --> XDP --> packet sockets (the director) --> ingress hook (the guard) --> IP stack
+ *
+ * What is dropped, by VIP:
+ *
+ *   not on the kernel   every IP packet to it: the director answers for all of it
+ *   on the kernel       what goes to a service, so that ssh to another port still works
+ *   in both cases       ARP requests and neighbour solicitations for it, where the director
+ *                       answers them itself (proxy_arp could make the kernel answer as well)
+ *
+ * What is left to the kernel on purpose, for a VIP that it holds:
+ *
+ *   - ICMP errors. They may concern the kernel's own connections (path MTU discovery of that ssh).
+ *     About a connection that it does not know the kernel is silent, for an error is never answered
+ *     with an error (RFC 1122 section 3.2.2), and it routes nothing that is addressed to itself.
+ *   - Fragments behind the first one, unless all ports are served. They carry no ports, so that
+ *     nobody can say whose they are.
+ *     The first fragment of a served datagram is dropped: its others wait for it in the kernel, in
+ *     bounded memory, and vanish in silence (time exceeded is sent only by who has the first one,
+ *     RFC 792), while datagrams for the kernel's own ports are put together as ever.
+ *
+ * The hook comes after the kernel has taken the (outer) 802.1Q tag out of a frame, and matches by
+ * the protocol inside: tagged frames are guarded like untagged ones.
+ *
+ * One table holds it all and is replaced as a whole, in one transaction. It outlives a director
+ * that is killed, which is kind to its clients (nobody resets their connections); its comment says
+ * which process it belongs to, and the next director removes it: `cleanStale()`.
+ *
+ * nft(8) works in a user namespace as well (`unshare -Urn`).
+ */
+import { readFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { runTool } from '../native/interfaces.js'
+import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../wire/address.js'
+
+export interface GuardedVip {
+  readonly address: string
+  /** Whether the VIP is also an address of the director's kernel. */
+  readonly onKernel: boolean
+  /** Whether the director itself answers ARP and neighbour discovery for it. */
+  readonly arp: boolean
+}
+
+export interface GuardedService {
+  readonly protocol: 'tcp' | 'udp' | 'sctp'
+  readonly address: string
+  /** 0: all ports. */
+  readonly port: number
+}
+
+export interface GuardState {
+  readonly vips: readonly GuardedVip[]
+  readonly services: readonly GuardedService[]
+}
+
+export interface GuardOptions {
+  /** The arms of the director. */
+  readonly interfaces: readonly string[]
+  /** The table's name; by default `uipvs_` and the interfaces' names. */
+  readonly name?: string
+}
+
+const TABLE_PREFIX = 'uipvs_'
+/** Before every other chain of the hook: what it drops, nobody else needs to look at. */
+const PRIORITY = -500
+
+export class Guard {
+  /** The name of the nftables table (family netdev). */
+  readonly table: string
+  readonly #interfaces: readonly string[]
+
+  constructor({ interfaces, name }: GuardOptions) {
+    if (interfaces.length === 0) throw new Error('a guard needs an interface')
+    this.#interfaces = interfaces
+    this.table = name ?? tableName(interfaces)
+  }
+
+  /** Puts the rules for `state` in the place of those before, in one step. */
+  update(state: GuardState): void {
+    nft(['-f', '-'], this.ruleset(state))
+  }
+
+  /** Takes all rules away. Nothing happens if there are none. */
+  remove(): void {
+    nft(['-f', '-'], `table netdev ${this.table} {}\ndelete table netdev ${this.table}\n`)
+  }
+
+  /** What `update` feeds to `nft -f -`. */
+  ruleset(wanted: GuardState): string {
+    const state = canonicalState(wanted)
+    const rules = [...vipRules(state), ...serviceRules(state), ...arpRules(state)]
+    const chains = [...new Set(this.#interfaces)].map((name, i) => {
+      return [
+        `  chain arm${i} {`,
+        `    type filter hook ingress device "${name}" priority ${PRIORITY}; policy accept;`,
+        ...rules.map((rule) => `    ${rule}`),
+        '  }',
+      ].join('\n')
+    })
+    return [
+      // Adding what may be there, and then deleting it, is how nft says "delete if there is one".
+      `table netdev ${this.table} {}`,
+      `delete table netdev ${this.table}`,
+      `table netdev ${this.table} {`,
+      `  comment "${ownerComment(process.pid)}"`,
+      ...chains,
+      '}',
+      '',
+    ].join('\n')
+  }
+
+  /**
+   * Removes the tables of directors that are dead (killed, so that they could not remove them
+   * themselves) in this network namespace, and returns their names.
+   */
+  static cleanStale(): string[] {
+    const listed = JSON.parse(nft(['-j', 'list', 'tables', 'netdev'])) as {
+      nftables: { table?: { name: string } }[]
+    }
+    const ours = listed.nftables
+      .flatMap((entry) => (entry.table === undefined ? [] : [entry.table.name]))
+      .filter((name) => name.startsWith(TABLE_PREFIX))
+    const stale = ours.filter((name) => !isOwned(name))
+    for (const name of stale) nft(['delete', 'table', 'netdev', name])
+    return stale
+  }
+}
+
+/** nft's names know letters, digits, and few signs; an interface's name knows nearly all. */
+function tableName(interfaces: readonly string[]): string {
+  return TABLE_PREFIX + interfaces.map((name) => name.replace(/[^A-Za-z0-9]/g, '_')).join('_')
+}
+
+function vipRules({ vips }: GuardState): string[] {
+  const absent = vips.filter((vip) => !vip.onKernel).map((vip) => vip.address)
+  return [
+    ...setRule('ip daddr', absent.filter(isFour), 'drop'),
+    ...setRule('ip6 daddr', absent.filter(isIPv6), 'drop'),
+  ]
+}
+
+/** The services of VIPs that the kernel holds. `th dport` matches first fragments and no others. */
+function serviceRules({ vips, services }: GuardState): string[] {
+  const onKernel = new Set(vips.filter((vip) => vip.onKernel).map((vip) => vip.address))
+  const guarded = services.filter((service) => onKernel.has(service.address))
+  const onePort = (family: (address: string) => boolean) =>
+    guarded
+      .filter(({ address, port }) => port !== 0 && family(address))
+      .map(({ address, protocol, port }) => `${address} . ${protocol} . ${port}`)
+  const allPorts = (family: (address: string) => boolean) =>
+    guarded
+      .filter(({ address, port }) => port === 0 && family(address))
+      .map(({ address, protocol }) => `${address} . ${protocol}`)
+  return [
+    ...setRule('ip daddr . meta l4proto . th dport', onePort(isFour), 'drop'),
+    ...setRule('ip6 daddr . meta l4proto . th dport', onePort(isIPv6), 'drop'),
+    ...setRule('ip daddr . meta l4proto', allPorts(isFour), 'drop'),
+    ...setRule('ip6 daddr . meta l4proto', allPorts(isIPv6), 'drop'),
+  ]
+}
+
+function arpRules({ vips }: GuardState): string[] {
+  const answered = vips.filter((vip) => vip.arp).map((vip) => vip.address)
+  return [
+    ...setRule('arp operation request arp daddr ip', answered.filter(isFour), 'drop'),
+    // The target address follows the ICMPv6 header's 8 bytes (RFC 4861 section 4.3); nft knows it
+    // by name only since 1.0.9.
+    ...answered
+      .filter(isIPv6)
+      .map((address) => `icmpv6 type nd-neighbor-solicit @th,64,128 ${hex(address)} drop`),
+  ]
+}
+
+function setRule(selector: string, elements: readonly string[], verdict: string): string[] {
+  if (elements.length === 0) return []
+  return [`${selector} { ${[...new Set(elements)].join(', ')} } ${verdict}`]
+}
+
+function isFour(address: string): boolean {
+  return !isIPv6(address)
+}
+
+/** An IPv6 address as nft wants a number of 128 bits. */
+function hex(address: string): string {
+  const words = new Int32Array(4)
+  parseIpv6(address, words)
+  return `0x${[...words].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')}`
+}
+
+/** The one spelling of an address by which VIPs and services are compared. Throws if it is none. */
+function canonical(address: string): string {
+  const words = new Int32Array(4)
+  if (parseIpv6(address, words)) return formatIpv6(words[0], words[1], words[2], words[3])
+  const four = parseIpv4(address)
+  if (four === null) throw new RangeError(`"${address}" is no IP address (guard)`)
+  return formatIpv4(four)
+}
+
+function canonicalState({ vips, services }: GuardState): GuardState {
+  return {
+    vips: vips.map((vip) => ({ ...vip, address: canonical(vip.address) })),
+    services: services.map((service) => ({ ...service, address: canonical(service.address) })),
+  }
+}
+
+/** A process id alone may be somebody else's by now; with its start time it can't. */
+function ownerComment(pid: number): string {
+  return `uipvs director ${pid} started ${startOf(pid)}`
+}
+
+/** When a process started, in clock ticks since the machine did; undefined if there is none. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // Field 22 of proc_pid_stat(5); the second one is a name that may hold spaces and brackets.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+function isOwned(table: string): boolean {
+  const text = nft(['list', 'table', 'netdev', table])
+  const owner = /comment "uipvs director (\d+) started (\d+)"/.exec(text)
+  return owner !== null && startOf(Number(owner[1])) === owner[2]
+}
+
+function nft(args: readonly string[], input = ''): string {
+  return runTool('nft', args, 'nftables', input)
+}
