@@ -1,0 +1,71 @@
+/**
+ * The package as others get it: packed, installed into an empty folder, and run from there. Install
+ * scripts are left out, as npm 11 does unless told otherwise: without cap and raw-socket the rest
+ * must work.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+
+/** What npm says when it is the network, and not the package, that fails. */
+const NO_REGISTRY = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|ENOTCACHED|E5\d\d/
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
+const folder = mkdtempSync(join(tmpdir(), 'uipvs-package-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+t.setTimeout(170_000)
+
+/** npm as from a shell of its own: what `npm test` tells its children is not for this one. */
+function npm(cwd: string, ...argv: string[]) {
+  const isOurs = ([name]: [string, unknown]) => !/^npm_(package|lifecycle|config_local)/.test(name)
+  const env = Object.fromEntries(Object.entries(process.env).filter(isOurs))
+  return spawnSync('npm', [...argv, '--loglevel=error'], { cwd, env, encoding: 'utf8' })
+}
+
+t.test('packs what is needed and nothing else', async (t) => {
+  // The build is there already; building it again would pull it from under the other tests.
+  const done = npm('.', 'pack', '--ignore-scripts', '--json', '--pack-destination', folder)
+  t.equal(done.status, 0, done.stderr)
+  const listing = JSON.parse(done.stdout)
+  const { files } = (Array.isArray(listing) ? listing[0] : listing[manifest.name]) as {
+    files: { path: string }[]
+  }
+  const paths = files.map((file) => file.path)
+  for (const bin of Object.values<string>(manifest.bin)) t.ok(paths.includes(bin), bin)
+  for (const path of ['README.md', 'LICENSE', 'package.json', 'build/src/index.d.ts']) {
+    t.ok(paths.includes(path), path)
+  }
+  const foreign = paths.filter(
+    (path) => !/^(build\/src|native-notes|docs)\/|^(README\.md|LICENSE|package\.json)$/.test(path),
+  )
+  t.same(foreign, [])
+})
+
+t.test('installs and runs elsewhere', async (t) => {
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n')
+  const archive = `./${manifest.name}-${manifest.version}.tgz`
+  const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+  const done = npm(folder, 'install', '--prefix', folder, ...options, archive)
+  if (done.status !== 0 && NO_REGISTRY.test(done.stderr)) {
+    t.pass('installed', { skip: 'the npm registry cannot be reached' })
+    return
+  }
+  t.equal(done.status, 0, done.stderr)
+
+  const run = (name: string, ...argv: string[]) =>
+    spawnSync(join(folder, 'node_modules/.bin', name), argv, { cwd: folder, encoding: 'utf8' })
+  t.equal(run('uipvs', '--version').stdout, `${manifest.version}\n`)
+  t.match(run('uipvs', 'help', 'run').stdout, /^Usage: uipvs run /)
+  t.match(run('uipvsadm', '-h').stdout, /uipvsadm -A/)
+
+  const library = `const api = await import('uipvs')
+    if (Object.keys(api).length === 0) throw new Error('it exports nothing')`
+  const imported = spawnSync(process.execPath, ['--input-type=module', '-e', library], {
+    cwd: folder,
+    encoding: 'utf8',
+  })
+  t.equal(imported.stderr, '')
+  t.equal(imported.status, 0)
+})
