@@ -15,6 +15,7 @@ import {
   CommandError,
   type CommandResult,
   enter,
+  LabError,
   type NamespacePlace,
   namespacePath,
   removeNamespaces,
@@ -171,9 +172,9 @@ export class Lab {
       const dead = !isAlive(program)
       if (dead || Date.now() > deadline) {
         const what = dead ? 'ended' : `is not ready after ${READY_PATIENCE_MS / 1000} s`
-        throw new CommandError(
-          `${program.role} (in ${program.host}) ${what}; it`,
-          this.log(program.role),
+        const said = this.log(program.role).trim()
+        throw new LabError(
+          `${program.role} (in namespace ${program.host}) ${what}${said === '' ? '' : `: ${said}`}`,
         )
       }
       await sleep(READY_POLL_MS)

@@ -22,11 +22,14 @@ import { aliveProcess, killAll, type ProcessRecord } from './processes.js'
 
 const NETNS_DIRECTORY = '/run/netns'
 
-/** A command of the system said no. Carries what was run, and what it said. */
-export class CommandError extends Error {
-  override readonly name = 'CommandError'
-  readonly exitCode = 1
+/** The machine said no to something that the lab needs. The message is all there is to say. */
+export class LabError extends Error {
+  override readonly name = 'LabError'
+  readonly code = 'LAB'
+}
 
+/** A command of the system said no. Carries what was run, and what it said. */
+export class CommandError extends LabError {
   constructor(what: string, said: string) {
     super(`${what} failed: ${said.trim() || 'no reason given'}`)
   }
