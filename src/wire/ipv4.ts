@@ -84,7 +84,7 @@ export function isWellFormed(view: DataView, at: number, end: number): boolean {
  * Whether `[at, end)` begins with a whole IPv4 header, whatever has become of the packet: for what an
  * ICMP error quotes, which is usually cut.
  */
-export function isHeaderWellFormed(view: DataView, at: number, end: number): boolean {
+export function isQuoteWellFormed(view: DataView, at: number, end: number): boolean {
   if (end - at < HEADER_BYTES_MIN) return false
   const first = view.getUint8(at)
   return first >= 0x45 && first <= 0x4f && (first & 15) << 2 <= end - at

@@ -90,16 +90,16 @@ t.test('lengths that do not agree are malformed', async (t) => {
 
 t.test('a quoted header may belong to a packet that is cut', async (t) => {
   const view = viewOf(OPTIONS)
-  t.ok(ipv4.isHeaderWellFormed(view, 0, 24))
-  t.notOk(ipv4.isHeaderWellFormed(view, 0, 23), 'half an option')
-  t.notOk(ipv4.isHeaderWellFormed(view, 0, 19), 'half a header')
-  t.notOk(ipv4.isHeaderWellFormed(viewOf(OPTIONS.with(0, 0x44)), 0, 40), 'too short a header')
-  t.notOk(ipv4.isHeaderWellFormed(viewOf(OPTIONS.with(0, 0x56)), 0, 40), 'version 5')
+  t.ok(ipv4.isQuoteWellFormed(view, 0, 24))
+  t.notOk(ipv4.isQuoteWellFormed(view, 0, 23), 'half an option')
+  t.notOk(ipv4.isQuoteWellFormed(view, 0, 19), 'half a header')
+  t.notOk(ipv4.isQuoteWellFormed(viewOf(OPTIONS.with(0, 0x44)), 0, 40), 'too short a header')
+  t.notOk(ipv4.isQuoteWellFormed(viewOf(OPTIONS.with(0, 0x56)), 0, 40), 'version 5')
 })
 
 t.test('nothing outside is read', async (t) => {
   staysInside(t, [UDP, OPTIONS, LAST], ipv4.isWellFormed)
-  staysInside(t, [UDP, OPTIONS, LAST], ipv4.isHeaderWellFormed)
+  staysInside(t, [UDP, OPTIONS, LAST], ipv4.isQuoteWellFormed)
 })
 
 t.test('every flipped bit of a header is found by the checksum', async (t) => {

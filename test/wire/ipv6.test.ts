@@ -86,9 +86,9 @@ t.test('lengths that do not agree are malformed', async (t) => {
   t.notOk(ipv6.isWellFormed(viewOf(UDP.with(4, 1)), 0, UDP.length), '256 bytes are missing')
   t.notOk(ipv6.isWellFormed(viewOf(UDP), 0, 39), 'half a header')
   t.notOk(ipv6.isWellFormed(viewOf(UDP), 40, 0), 'the end before the beginning')
-  t.ok(ipv6.isHeaderWellFormed(viewOf(UDP.with(4, 1)), 0, 40), 'a quote may be cut')
-  t.notOk(ipv6.isHeaderWellFormed(viewOf(UDP), 0, 39))
-  t.notOk(ipv6.isHeaderWellFormed(viewOf(UDP.with(0, 0x4b)), 0, 40))
+  t.ok(ipv6.isQuoteWellFormed(viewOf(UDP.with(4, 1)), 0, 40), 'a quote may be cut')
+  t.notOk(ipv6.isQuoteWellFormed(viewOf(UDP), 0, 39))
+  t.notOk(ipv6.isQuoteWellFormed(viewOf(UDP.with(0, 0x4b)), 0, 40))
 })
 
 t.test('without extension headers the transport follows', async (t) => {
@@ -143,7 +143,7 @@ t.test('the longest chain that is walked', async (t) => {
 t.test('nothing outside is read', async (t) => {
   const out = new Int32Array(ipv6.FOUND_WORDS)
   staysInside(t, [UDP, CHAIN], ipv6.isWellFormed)
-  staysInside(t, [UDP, CHAIN], ipv6.isHeaderWellFormed)
+  staysInside(t, [UDP, CHAIN], ipv6.isQuoteWellFormed)
   staysInside(t, [UDP, CHAIN], (view, at, end) => {
     return end - at >= ipv6.HEADER_BYTES && ipv6.walkExtensions(view, at, end, out)
   })
