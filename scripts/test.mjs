@@ -5,7 +5,8 @@
  * with `N passed, N failed, N skipped` (assertions). The raw TAP is left in build/test.tap.
  *
  * tap is used as a library here rather than through its command, because the command starts every
- * test under a TypeScript loader that does not know TypeScript 7 and that compiled tests don't need.
+ * test under a TypeScript loader that does not know TypeScript 7 and that compiled tests don't
+ * need.
  */
 import { spawnSync } from 'node:child_process'
 import { createWriteStream, existsSync, readdirSync } from 'node:fs'
@@ -20,7 +21,9 @@ const FILE_TIMEOUT_S = 180
 const SLOW_FOLDERS = ['test/e2e/', 'test/lab/', 'test/fuzz/', 'test/packaging']
 const INSIDE_NAMESPACE = 'UIPVS_TEST_NAMESPACE'
 
-/** Test files as paths relative to the build, `test/wire/ipv4.test.js`, in the order to run them. */
+/**
+ * Test files as paths relative to the build, `test/wire/ipv4.test.js`, in the order to run them.
+ */
 function findTests(prefixes) {
   const folder = join(ROOT, 'build/test')
   if (!existsSync(folder)) return []

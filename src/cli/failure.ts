@@ -1,7 +1,7 @@
 /**
  * How a command says that it could not do its work: `uipvs: what is wrong (where); what to do` on
- * stderr, and an exit status. A stack trace helps nobody who is not debugging uipvs itself, so it is
- * printed only when UIPVS_DEBUG=1 is set.
+ * stderr, and an exit status. A stack trace helps nobody who is not debugging uipvs itself, so it
+ * is printed only when UIPVS_DEBUG=1 is set.
  */
 
 /** The work could not be done: the machine, the director or a file did not let us. */
@@ -23,17 +23,14 @@ export class CliFailure extends Error {
   }
 }
 
-/** Errors of ours that state an operator's problem but do not come from the command line. */
-const KNOWN_ERRORS = new Set(['CliFailure', 'RuleError'])
-
 /**
- * Whether an error tells the operator all there is to say. System calls refused by the machine have
- * a code such as EACCES and name what they were about; anything else that reaches here, including
- * Node's own ERR_… codes for wrong arguments, is a mistake of ours.
+ * Whether an error tells the operator all there is to say. Error classes of our own do, and so do
+ * system calls that the machine refused: they have a code such as EACCES and name what they were
+ * about. A bare Error, a TypeError, or one of Node's ERR_... codes is a mistake of ours.
  */
 function isExplained(error: Error): boolean {
-  if (KNOWN_ERRORS.has(error.name)) return true
-  return 'code' in error && typeof error.code === 'string' && !error.code.startsWith('ERR_')
+  if ('code' in error && typeof error.code === 'string') return !error.code.startsWith('ERR_')
+  return !(error.name in globalThis)
 }
 
 /** One line, without a newline, for an error that ended the program `name`. */

@@ -1,6 +1,6 @@
 /**
- * Completion for zsh: one function per command, made of `_arguments` specifications (zshcompsys(1)).
- * The script works as a file `_uipvs` on $fpath and when it is sourced.
+ * Completion for zsh: one function per command, made of `_arguments` specifications
+ * (zshcompsys(1)). The script works as a file `_uipvs` on $fpath and when it is sourced.
  */
 import type { CommandModel, OptionModel, ValueModel } from './model.js'
 
