@@ -6,7 +6,9 @@
  * frame. `addressOf()` gives the address of an ArrayBuffer's memory, which V8 never moves; it is
  * valid for as long as somebody keeps a reference to the buffer.
  *
- * A call costs some 250 ns here: call per batch, never per frame.
+ * A call costs some 250 ns here: call per batch, never per frame. Memory is handed over as a view
+ * where the call is on the path, for an address would be a number too large for V8 to keep without
+ * allocating.
  */
 import { getSystemErrorMap } from 'node:util'
 import koffi from 'koffi'
@@ -31,12 +33,12 @@ export const getsockopt: Call<
 export const sendto: Call<
   [fd: number, bytes: ArrayBufferView, count: number, flags: number, to: null, toBytes: 0]
 > = libc.func('long sendto(int, void*, size_t, int, void*, uint32_t)')
-/** `messages` is the address of an array of `struct mmsghdr`. */
-export const sendmmsg: Call<[fd: number, messages: number, count: number, flags: number]> =
-  libc.func('int sendmmsg(int, uintptr_t, uint32_t, int)')
-/** `fds` is the address of an array of `struct pollfd`. */
-export const poll: Call<[fds: number, count: number, ms: number]> = libc.func(
-  'int poll(uintptr_t, unsigned long, int)',
+/** `messages` is an array of `struct mmsghdr`. */
+export const sendmmsg: Call<[fd: number, messages: ArrayBufferView, count: number, flags: number]> =
+  libc.func('int sendmmsg(int, void*, uint32_t, int)')
+/** `fds` is an array of `struct pollfd`. */
+export const poll: Call<[fds: ArrayBufferView, count: number, ms: number]> = libc.func(
+  'int poll(void*, unsigned long, int)',
 )
 export const mmap: Call<
   [at: number, bytes: number, protection: number, flags: number, fd: number, offset: number]

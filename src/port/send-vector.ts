@@ -21,21 +21,18 @@ export class SendVector {
   count = 0
   readonly capacity: number
   readonly #parts: number
-  readonly #messages: ArrayBuffer
-  readonly #vectors: ArrayBuffer
-  readonly #messagesAddress: number
+  readonly #messages: Uint8Array
+  /** The iovecs, as words. Their memory must live as long as the messages point to it. */
   readonly #words: Uint32Array
 
   /** Room for `capacity` messages of `parts` pieces of memory each. */
   constructor(capacity: number, parts: 1 | 2) {
     this.capacity = capacity
     this.#parts = parts
-    this.#messages = new ArrayBuffer(capacity * mmsghdr.size)
-    this.#vectors = new ArrayBuffer(capacity * parts * iovec.size)
-    this.#messagesAddress = addressOf(this.#messages)
-    this.#words = new Uint32Array(this.#vectors)
-    const vectorsAddress = addressOf(this.#vectors)
-    const messages = new BigUint64Array(this.#messages)
+    this.#messages = new Uint8Array(capacity * mmsghdr.size)
+    this.#words = new Uint32Array((capacity * parts * iovec.size) / 4)
+    const vectorsAddress = addressOf(this.#words.buffer)
+    const messages = new BigUint64Array(this.#messages.buffer)
     for (let i = 0; i < capacity; i++) {
       const message = i * mmsghdr.size
       const vectors = vectorsAddress + i * parts * iovec.size
@@ -68,7 +65,9 @@ export class SendVector {
     let refused = 0
     while (at < end) {
       const row = Math.min(end - at, UIO_MAXIOV)
-      const sent = sendmmsg(fd, this.#messagesAddress + at * mmsghdr.size, row, MSG_DONTWAIT)
+      // A batch begins at 0: the smaller view is made behind a refused frame, and for an outbox.
+      const messages = at === 0 ? this.#messages : this.#messages.subarray(at * mmsghdr.size)
+      const sent = sendmmsg(fd, messages, row, MSG_DONTWAIT)
       if (sent > 0) {
         at += sent
         continue

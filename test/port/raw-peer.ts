@@ -9,7 +9,7 @@ import {
   SOL_PACKET,
 } from '../../src/native/if-packet.js'
 import { readInterface } from '../../src/native/interfaces.js'
-import { addressOf, bind, check, close, poll, read, sendto, socket } from '../../src/native/libc.js'
+import { bind, check, close, poll, read, sendto, socket } from '../../src/native/libc.js'
 import {
   AF_PACKET,
   POLLIN,
@@ -23,7 +23,7 @@ import {
 
 export class RawPeer {
   readonly fd: number
-  readonly #poll = new ArrayBuffer(pollfd.size)
+  readonly #poll = new Uint8Array(pollfd.size)
   readonly #buffer = new Uint8Array(256 * 1024)
 
   /** Open it with `lab.inside(host, () => new RawPeer('eth0'))`. */
@@ -34,8 +34,8 @@ export class RawPeer {
     tryOption(this.fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     const address = linkAddress(AF_PACKET, index, ETH_P_ALL)
     check(bind(this.fd, address, address.length), 'bind', name)
-    new Int32Array(this.#poll)[0] = this.fd
-    new Int16Array(this.#poll)[pollfd.events >> 1] = POLLIN
+    new Int32Array(this.#poll.buffer)[0] = this.fd
+    new Int16Array(this.#poll.buffer)[pollfd.events >> 1] = POLLIN
   }
 
   send(frame: Uint8Array): void {
@@ -44,7 +44,7 @@ export class RawPeer {
 
   /** The next frame, or undefined if none comes within `ms`. */
   next(ms: number): Uint8Array | undefined {
-    if (poll(addressOf(this.#poll), 1, ms) <= 0) return undefined
+    if (poll(this.#poll, 1, ms) <= 0) return undefined
     const bytes = read(this.fd, this.#buffer, this.#buffer.length)
     return bytes < 0 ? undefined : this.#buffer.slice(0, bytes)
   }
