@@ -104,7 +104,7 @@ class Reader {
     const packetEnd = this.#packetEnd(at, ipv4.totalLength(view, at), bytes, end)
     const transportAt = at + bytes
     if (ipv4.fragmentOffset(view, at) !== 0) {
-      this.#rest('fragment', transportAt, packetEnd)
+      this.#rest('fragment data', transportAt, packetEnd)
     } else {
       const isWhole = !ipv4.isFragment(view, at) && at + ipv4.totalLength(view, at) === packetEnd
       this.#transport(ipv4.protocol(view, at), at, transportAt, packetEnd, isWhole)
@@ -129,7 +129,7 @@ class Reader {
       if (isFragment) {
         isWhole = false
         if (ipv6.fragmentHeaderOffset(view, next) !== 0) {
-          this.#rest('fragment', next + bytes, packetEnd)
+          this.#rest('fragment data', next + bytes, packetEnd)
           this.#rest('padding', packetEnd, end)
           return
         }

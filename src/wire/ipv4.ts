@@ -90,16 +90,6 @@ export function isQuoteWellFormed(view: DataView, at: number, end: number): bool
   return first >= 0x45 && first <= 0x4f && (first & 15) << 2 <= end - at
 }
 
-/**
- * Whether a header is whole within `[at, end)` though the packet behind it may be cut, as in what an
- * ICMP error quotes.
- */
-export function isHeaderWhole(view: DataView, at: number, end: number): boolean {
-  if (end - at < HEADER_BYTES_MIN) return false
-  const first = view.getUint8(at)
-  return first >= 0x45 && first <= 0x4f && (first & 15) << 2 <= end - at
-}
-
 /** Whether the header's checksum is right. Only for a header that is well-formed. */
 export function isChecksumGood(view: DataView, at: number): boolean {
   return fold(sum(view, at, headerBytes(view, at))) === 0xffff
