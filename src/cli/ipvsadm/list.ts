@@ -3,12 +3,10 @@ import type { ServiceKey } from '../../balance/rule.js'
 import type { ConnectionListing, ServiceListing, TableListing } from '../../control/listing.js'
 import type { DirectorClient, Io } from './director-client.js'
 import { daemonLines, serviceLines, serviceTitle, tableTitle, timeoutsLine } from './format.js'
-import { connectionLine, connectionsTitle } from './format-connections.js'
 import { DONE, NO_SUCH_SERVICE, NOT_LISTED } from './messages.js'
 import type { Names } from './names.js'
 import { sortDestinations, sortServices } from './order.js'
 import type { ListRequest } from './parse.js'
-import { savedService } from './save.js'
 
 /** @returns the exit status. */
 export async function list(
@@ -32,6 +30,7 @@ export async function save(
   names: Names,
   io: Io,
 ): Promise<number> {
+  const { savedService } = await import('./save.js')
   const services = inOrder((await director.table()).services)
   if (!numeric) await names.askHosts(addressesOf(services))
   io.out(services.map((service) => savedService(service, numeric ? null : names)).join(''))
@@ -88,27 +87,34 @@ function* addressesOf(services: readonly ServiceListing[]): Generator<string> {
   }
 }
 
-/** In batches as they come: a director can have a million of them. */
+/**
+ * In batches as they come, since there can be a million; nothing is printed before the first has
+ * come, or nobody has answered at all.
+ */
 async function listConnections(
   request: ListRequest,
   director: DirectorClient,
   names: Names,
   io: Io,
 ): Promise<number> {
-  if (request.json) {
-    const connections: ConnectionListing[] = []
-    for await (const batch of director.connectionBatches()) {
-      for (const each of batch) connections.push(each)
-    }
-    io.out(`${JSON.stringify({ connections }, null, 2)}\n`)
-    return DONE
-  }
-  io.out(connectionsTitle(request.engines))
+  const { connectionLine, connectionsTitle } = await import('./format-connections.js')
+  const naming = request.numeric ? null : names
+  let before = request.json ? '{"connections": [' : connectionsTitle(request.engines)
+  let separator = '\n'
   for await (const batch of director.connectionBatches()) {
-    if (!request.numeric) await names.askHosts(batch.flatMap(connectionAddresses))
-    const naming = request.numeric ? null : names
-    io.out(batch.map((each) => connectionLine(each, request.engines, naming)).join(''))
+    if (batch.length === 0) continue
+    let text = before
+    before = ''
+    if (request.json) {
+      text += separator + batch.map((each) => JSON.stringify(each)).join(',\n')
+      separator = ',\n'
+    } else {
+      await naming?.askHosts(batch.flatMap(connectionAddresses))
+      text += batch.map((each) => connectionLine(each, request.engines, naming)).join('')
+    }
+    io.out(text)
   }
+  io.out(request.json ? `${before}\n]}\n` : before)
   return DONE
 }
 

@@ -1,9 +1,12 @@
-/** A run of ipvsadm from its arguments to its exit status, whoever the director is. */
+/**
+ * A run of ipvsadm from its arguments to its exit status, whoever the director is.
+ *
+ * What only some commands need is imported when it is needed: a module costs about a millisecond
+ * of a start that has 150 in all.
+ */
 import type { Rule } from '../../balance/rule.js'
 import { RulesRefused, Unreachable } from '../../control/client.js'
 import type { DirectorClient, Io } from './director-client.js'
-import { helpText, VERSION_LINE } from './help.js'
-import { list, save } from './list.js'
 import {
   BAD_USAGE,
   type CommandError,
@@ -15,7 +18,7 @@ import {
 } from './messages.js'
 import { HostWanted, type Names } from './names.js'
 import { type Command, parse } from './parse.js'
-import { type LineEnd, RuleQueue, restore } from './restore.js'
+import type { LineEnd } from './restore.js'
 
 export interface Surroundings {
   readonly input: AsyncIterable<string>
@@ -31,11 +34,8 @@ export interface Surroundings {
 export async function run(argv: readonly string[], around: Surroundings): Promise<number> {
   const { director, io } = around
   try {
-    // ipvsadm asks the kernel before it looks at its arguments, and we the director, except where
-    // an answer needs neither.
-    const needless = await director.reach().then(() => null, unreachable)
     const command = await parseAsking(argv, around.names)
-    if (needless !== null && !isText(command)) throw needless
+    await askFirst(command, director)
     return await runCommand(command, argv[0]!, around)
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error
@@ -44,10 +44,17 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   }
 }
 
-/** Without permission nothing is answered at all; without a director, still the help is. */
-function unreachable(error: unknown): Unreachable {
-  if (!(error instanceof Unreachable) || error.code === 'EACCES') throw error
-  return error
+/**
+ * ipvsadm asks the kernel before it looks at its arguments. Rules and listings find out by
+ * themselves whether a director answers; the rest must not say anything before that is known. Only
+ * help is given without a director too, but not without permission.
+ */
+async function askFirst(command: Command | CommandError, director: DirectorClient): Promise<void> {
+  if (command.kind === 'rule' || command.kind === 'list' || command.kind === 'save') return
+  await director.reach().catch((error: unknown) => {
+    if (isText(command) && error instanceof Unreachable && error.code !== 'EACCES') return
+    throw error
+  })
 }
 
 function isText(command: Command | CommandError): boolean {
@@ -97,17 +104,20 @@ async function answer(
       io.err(command.text)
       return command
     case 'help':
-      io.out(helpText(program))
+    case 'version': {
+      const { helpText, VERSION_LINE } = await import('./help.js')
+      io.out(command.kind === 'help' ? helpText(program) : VERSION_LINE)
       return { status: DONE, endsRun: true }
-    case 'version':
-      io.out(VERSION_LINE)
-      return { status: DONE, endsRun: true }
+    }
     case 'list': {
+      const { list } = await import('./list.js')
       const status = await list(command, director, names, io)
       return { status, endsRun: status !== DONE }
     }
-    case 'save':
+    case 'save': {
+      const { save } = await import('./list.js')
       return { status: await save(command.numeric, director, names, io), endsRun: false }
+    }
   }
 }
 
@@ -122,7 +132,8 @@ async function applyRule(rule: Rule, { director, io }: Surroundings): Promise<nu
   }
 }
 
-function restoreLines(program: string, around: Surroundings): Promise<number> {
+async function restoreLines(program: string, around: Surroundings): Promise<number> {
+  const { restore, RuleQueue } = await import('./restore.js')
   const queue = new RuleQueue(around.director, around.io)
   return restore(program, around.input, queue, async (argv) => {
     let command = await parseAsking(argv, around.names)

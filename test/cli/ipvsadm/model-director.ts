@@ -63,6 +63,7 @@ export class ModelDirector implements DirectorClient {
   }
 
   async rules(rules: readonly Rule[]): Promise<void> {
+    await this.reach()
     this.requests.push(rules.length)
     for (const [index, rule] of rules.entries()) {
       try {
@@ -76,11 +77,13 @@ export class ModelDirector implements DirectorClient {
   }
 
   async table(): Promise<TableListing> {
+    await this.reach()
     const { services, timeouts, daemons } = this
     return structuredClone({ version: '1.2.1', size: 4096, services, timeouts, daemons })
   }
 
   async *connectionBatches(): AsyncGenerator<ConnectionListing[]> {
+    await this.reach()
     for (const connection of this.connections) yield [connection]
   }
 
