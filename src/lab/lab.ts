@@ -25,6 +25,7 @@ import {
 import { aliveProcess, isAlive, killAll } from './processes.js'
 import {
   forgetState,
+  forgetUnwritten,
   isStale,
   type LabProcess,
   type LabState,
@@ -275,6 +276,7 @@ export class Lab {
 export function removeStaleLabs(): string[] {
   const stale = listLabs().filter(isStale)
   for (const state of stale) Lab.attach(state).down()
+  forgetUnwritten()
   return stale.map(({ lab }) => lab)
 }
 

@@ -9,6 +9,7 @@
  *       lab.json  director.log  rs1.log  control.sock  netns/ (rootless)
  */
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -20,7 +21,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { NamespacePlace } from './namespaces.js'
-import { isAlive, type ProcessRecord } from './processes.js'
+import { aliveProcess, isAlive, type ProcessRecord } from './processes.js'
 
 export interface LabProcess extends ProcessRecord {
   /** The host it runs in, and what it does there. */
@@ -94,6 +95,23 @@ export function listLabs(): LabState[] {
 /** Its owner died without cleaning up, and it was not meant to be kept. */
 export function isStale(state: LabState): boolean {
   return !state.kept && !isAlive(state.owner)
+}
+
+/** Directories in which a lab was never written down: its owner died between the two. */
+export function forgetUnwritten(): void {
+  let names: string[]
+  try {
+    names = readdirSync(labsDirectory())
+  } catch {
+    return
+  }
+  for (const name of names) {
+    const directory = join(labsDirectory(), name)
+    const owner = Number(/^uipvs(\d+)/.exec(name)?.[1])
+    if (owner > 0 && aliveProcess(owner) === null && !existsSync(join(directory, 'lab.json'))) {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
 }
 
 export function forgetState(state: NamespacePlace): void {

@@ -54,9 +54,11 @@ export interface Remembered {
 export const NOTHING_REMEMBERED: Remembered = { vips: [], sysctls: {} }
 
 export type Action =
-  | { readonly kind: 'add-address' | 'delete-address'; readonly address: string }
+  | { readonly kind: 'add-address'; readonly address: string }
+  | { readonly kind: 'delete-address'; readonly address: string }
   | { readonly kind: 'set-sysctl'; readonly name: string; readonly value: string }
-  | { readonly kind: 'write-persistent' | 'remove-persistent' }
+  | { readonly kind: 'write-persistent' }
+  | { readonly kind: 'remove-persistent' }
 
 export interface Plan {
   readonly actions: readonly Action[]

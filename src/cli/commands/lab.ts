@@ -1,6 +1,7 @@
 /** `uipvs lab`: the article's network in namespaces, and a demonstration of it. */
 import type { Command } from 'commander'
 import { type Demonstration, demonstrate } from '../../lab/demonstration.js'
+import { Ended, endOnSignals } from '../../lab/ending.js'
 import { enterHost, hasIpv6, Lab, removeStaleLabs } from '../../lab/lab.js'
 import { paintFor } from '../../lab/paint.js'
 import * as report from '../../lab/report.js'
@@ -8,7 +9,6 @@ import {
   hasRootsRights,
   LEFT_OUT_WITHOUT_ROOT,
   runInUserNamespace,
-  watchParent,
   whyNotRootless,
 } from '../../lab/rootless.js'
 import { isStale, type LabState, listLabs } from '../../lab/state.js'
@@ -158,32 +158,6 @@ function show(
     if (part.traffic) say(report.trafficProof(paint, part.traffic))
     if (part.listings) say(report.commands(paint, 'what the director has counted', part.listings))
   })
-}
-
-class Ended extends Error {
-  readonly status: number
-
-  constructor(status: number) {
-    super('ended by a signal')
-    this.status = status
-  }
-}
-
-/**
- * A promise that rejects at the first signal that asks us to end. `cleanUp` also runs if the process
- * leaves by any other way that lets it run code at all.
- */
-function endOnSignals(cleanUp: () => void): Promise<never> {
-  process.on('exit', cleanUp)
-  const ended = new Promise<never>((_, reject) => {
-    const numbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const
-    for (const [name, number] of Object.entries(numbers)) {
-      process.on(name, () => reject(new Ended(128 + number)))
-    }
-    if (process.env.UIPVS_LAB_ROOTLESS === '1') watchParent(() => reject(new Ended(128 + 1)))
-  })
-  ended.catch(() => {}) // it may come while nobody waits for it
-  return ended
 }
 
 function openShell(host: string, name: string | undefined): number {
