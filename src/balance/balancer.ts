@@ -353,6 +353,20 @@ export class Balancer {
     table.wheel.reschedule(slot, (this.tick + timeout) | 0)
   }
 
+  /** Counts further bytes of a packet that was counted already: a later fragment. */
+  accountMore(destination: number, bytes: number): void {
+    if (destination === NONE || !this.destinations.isAvailable(destination)) return
+    this.destinations.countBytes(destination, bytes)
+    this.services.countBytes(this.destinations.service(destination), bytes)
+  }
+
+  /** Counts an ICMP error of `bytes` that the director sent about a connection of `destination`. */
+  accountAnswer(destination: number, bytes: number): void {
+    if (destination === NONE || !this.destinations.isAvailable(destination)) return
+    this.destinations.countOutput(destination, bytes)
+    this.services.countOutput(this.destinations.service(destination), bytes)
+  }
+
   /** Counts a packet that concerns a connection without being of it: an ICMP error. */
   accountRelated(table: ConnectionTable, slot: number, bytes: number): void {
     const destination = table.destination(slot)

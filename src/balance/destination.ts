@@ -252,6 +252,10 @@ export class DestinationTable {
     this.statistics[at + STAT_IN_BYTES] += bytes
   }
 
+  countBytes(slot: number, bytes: number): void {
+    this.statistics[slot * FLOATS + STAT_IN_BYTES] += bytes
+  }
+
   countOutput(slot: number, bytes: number): void {
     const at = slot * FLOATS
     this.statistics[at + STAT_OUT_PACKETS]++

@@ -223,11 +223,18 @@ export class ServiceTable {
     this.statistics[total + STAT_IN_BYTES] += bytes
   }
 
+  countBytes(slot: number, bytes: number): void {
+    this.statistics[slot * FLOATS + STAT_IN_BYTES] += bytes
+    this.statistics[this.capacity * FLOATS + STAT_IN_BYTES] += bytes
+  }
+
   countOutput(slot: number, bytes: number): void {
-    for (const at of [slot * FLOATS, this.capacity * FLOATS]) {
-      this.statistics[at + STAT_OUT_PACKETS]++
-      this.statistics[at + STAT_OUT_BYTES] += bytes
-    }
+    const at = slot * FLOATS
+    const total = this.capacity * FLOATS
+    this.statistics[at + STAT_OUT_PACKETS]++
+    this.statistics[at + STAT_OUT_BYTES] += bytes
+    this.statistics[total + STAT_OUT_PACKETS]++
+    this.statistics[total + STAT_OUT_BYTES] += bytes
   }
 
   /** Statistic `index` (STAT_…); of the whole director at slot `capacity`. */

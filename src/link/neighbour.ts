@@ -114,6 +114,11 @@ export class NeighbourTable {
     return (this.#state[slot] & USABLE) !== 0
   }
 
+  /** It was asked and did not answer: nothing can be sent there. */
+  isFailed(slot: number): boolean {
+    return this.#state[slot] === NUD_FAILED
+  }
+
   state(slot: number): number {
     return this.#state[slot]
   }

@@ -1,0 +1,155 @@
+/**
+ * What the director knows besides the rules: its arms, the VIPs, the neighbours, and the way to each
+ * destination. And what happens between frames: the clock, what is due, changes from outside.
+ */
+import type { Balancer } from '../balance/balancer.js'
+import { NONE } from '../balance/connection.js'
+import type { RuleBook } from '../balance/apply.js'
+import type { Rule } from '../balance/rule.js'
+import { NeighbourTable } from '../link/neighbour.js'
+import { RouteTable, type Route } from '../link/routes.js'
+import { type Vip, VipTable } from '../link/vips.js'
+import * as ethernet from '../wire/ethernet.js'
+import { Answers } from './answers.js'
+import { FragmentTable } from './fragments.js'
+import type { Arm, Outbox } from './port.js'
+import { RateLimit } from './rate-limit.js'
+import { type OwnAddresses, Resolver } from './resolver.js'
+
+/** Entries of `hops` that are no neighbour. */
+export const HOP_NONE = -1
+export const HOP_LOCAL = -2
+
+/** Distinct next hops; destinations beyond that are unroutable, and `doctor` says so. */
+export const NEIGHBOURS_MAX = 4096
+
+export type Mode = 'textbook' | 'kernel'
+
+export interface DirectorOptions {
+  readonly rules: RuleBook
+  readonly arms: readonly Arm[]
+  readonly outbox: Outbox
+  readonly mode: Mode
+  /** Send no answers to clients at all. */
+  readonly quiet?: boolean
+  /** Answers a second at most, and at once; infinite: no limit. */
+  readonly answersPerSecond?: number
+  readonly own?: readonly OwnAddresses[]
+}
+
+export const ANSWERS_PER_SECOND = 1000
+
+export class DirectorState {
+  readonly rules: RuleBook
+  readonly balancer: Balancer
+  readonly arms: readonly Arm[]
+  readonly isKernelMode: boolean
+  readonly neighbours = new NeighbourTable(NEIGHBOURS_MAX)
+  readonly routes = new RouteTable()
+  readonly vips = new VipTable()
+  readonly resolver: Resolver
+  readonly answers: Answers
+  readonly fragments = new FragmentTable()
+  readonly outbox: Outbox
+  /** For each destination: the neighbour that leads to it, or HOP_NONE, HOP_LOCAL. */
+  readonly hops: Int32Array
+  /** For each destination: the MTU of the way to it, in bytes. */
+  readonly mtus: Int32Array
+  readonly macHigh: Int32Array
+  readonly macLow: Int32Array
+  /** The clock of this breath in ms. */
+  now = 0
+
+  constructor(options: DirectorOptions) {
+    const { rules, arms, outbox } = options
+    const perSecond = options.answersPerSecond ?? ANSWERS_PER_SECOND
+    this.rules = rules
+    this.balancer = rules.balancer
+    this.arms = arms
+    this.outbox = outbox
+    this.isKernelMode = options.mode === 'kernel'
+    this.hops = new Int32Array(rules.balancer.destinations.capacity).fill(HOP_NONE)
+    this.mtus = new Int32Array(rules.balancer.destinations.capacity)
+    this.macHigh = Int32Array.from(arms, (arm) => arm.macHigh)
+    this.macLow = Int32Array.from(arms, (arm) => arm.macLow)
+    const own = options.own ?? arms.map(() => ({ ipv4: null, ipv6: null }))
+    this.resolver = new Resolver(arms, outbox, this.neighbours, this.vips, own)
+    this.answers = new Answers(arms, outbox, new RateLimit(perSecond, perSecond), options.quiet ?? false)
+  }
+
+  /** The first moment, in ms: before any frame. */
+  start(now: number): void {
+    this.now = now
+    this.balancer.start(now)
+  }
+
+  /** Sets the clock for the frames of a breath. */
+  begin(now: number): void {
+    this.now = now
+    this.answers.now = now
+    this.balancer.begin(now)
+  }
+
+  /** What is due: timers, questions to neighbours, frames that waited. Writes to the outbox. */
+  tick(): void {
+    this.balancer.expire()
+    this.resolver.tick(this.now)
+  }
+
+  /** Is the frame addressed to the arm on which it came in? */
+  isOurs(arm: number, view: DataView, frame: number): boolean {
+    return (
+      ethernet.destinationLow(view, frame) === this.macLow[arm] &&
+      ethernet.destinationHigh(view, frame) === this.macHigh[arm]
+    )
+  }
+
+  setVips(vips: readonly Vip[]): void {
+    this.vips.replace(vips)
+  }
+
+  /** New routes: the way to every destination is looked up again. */
+  setRoutes(routes: readonly Route[]): void {
+    this.routes.replace(routes)
+    this.rules.destinationNames.forEach((name, slot) => {
+      if (name !== undefined) this.#resolve(slot)
+    })
+  }
+
+  /** Carries out one rule, between two breaths, and sees to the way to what it added or freed. */
+  apply(rule: Rule): void {
+    this.rules.apply(rule)
+    if (rule.op === 'add-destination') {
+      const service = this.rules.findService(rule.service)
+      if (service !== undefined) this.#resolve(this.balancer.services.head(service))
+    } else if (rule.op === 'reap') {
+      for (const slot of rule.slots) this.#forget(slot)
+    }
+  }
+
+  /** Looks up the way to a destination: a neighbour of its own, or the gateway to it. */
+  #resolve(slot: number): void {
+    const { destinations } = this.balancer
+    const old = this.hops[slot]
+    const family = destinations.family(slot)
+    const address = Int32Array.from([0, 1, 2, 3], (i) => destinations.address(slot, i))
+    const route = this.routes.lookup(family, address)
+    this.hops[slot] = this.#hop(route, family, address)
+    this.mtus[slot] = route === null || route.arm < 0 ? 0 : route.mtu || this.arms[route.arm].mtu
+    if (old >= 0) this.neighbours.release(old)
+  }
+
+  #hop(route: Route | null, family: number, address: Int32Array): number {
+    if (route === null || route.kind === 'unreachable') return HOP_NONE
+    if (route.kind === 'local') return HOP_LOCAL
+    if (route.arm < 0) return HOP_NONE
+    const [w0, w1, w2, w3] = route.gateway ?? address
+    const slot = this.neighbours.acquire(route.arm, family, w0, w1, w2, w3, this.now)
+    return slot === NONE ? HOP_NONE : slot
+  }
+
+  #forget(slot: number): void {
+    if (this.hops[slot] >= 0) this.neighbours.release(this.hops[slot])
+    this.hops[slot] = HOP_NONE
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * What a packet says to the state machine of its connection, in one number: the flags of a TCP
+ * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if too little of its header is there.
+ */
+import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
+import * as sctp from '../wire/sctp.js'
+import * as tcp from '../wire/tcp.js'
+
+/** Does the director serve this protocol? */
+export function isServed(protocol: number): boolean {
+  return protocol === PROTO_TCP || protocol === PROTO_UDP || protocol === PROTO_SCTP
+}
+
+export function eventOf(protocol: number, view: DataView, segment: number, end: number): number {
+  if (protocol === PROTO_TCP) {
+    return end - segment < tcp.HEADER_BYTES_MIN ? -1 : tcp.flags(view, segment)
+  }
+  return protocol === PROTO_UDP ? 0 : sctpEvent(view, segment, end)
+}
+
+/**
+ * The first chunk decides, except that an ABORT right behind COOKIE-ECHO or COOKIE-ACK counts for
+ * both (`set_sctp_state`).
+ */
+function sctpEvent(view: DataView, segment: number, end: number): number {
+  if (!sctp.isWellFormed(view, segment, end)) return -1
+  const first = sctp.firstChunkType(view, segment)
+  if (first !== sctp.CHUNK_COOKIE_ECHO && first !== sctp.CHUNK_COOKIE_ACK) return first
+  const second = sctp.nextChunk(view, sctp.firstChunk(segment), end)
+  return second >= 0 && sctp.chunkType(view, second) === sctp.CHUNK_ABORT ? sctp.CHUNK_ABORT : first
+}
+
+/** Ports of the other direction: source and destination exchanged. */
+export function turned(ports: number): number {
+  return (ports << 16) | (ports >>> 16)
+}

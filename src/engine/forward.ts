@@ -1,0 +1,301 @@
+/**
+ * The journey of a frame through the director, from top to bottom. Read `forward`, then `forward4`,
+ * `packet4` and `open4`; IPv6 takes the same steps over wider keys.
+ *
+ *   1. link layer          is it a frame for us, and which protocol does it carry?
+ *   2. network layer       is it a sound IP packet?
+ *   3. whose conversation? a connection that exists, or a service that opens one
+ *   4. account             statistics, state, timer: as Linux does, before it leaves
+ *   5. send it on          the MAC addresses of the realserver and of the director (`transmitter.ts`)
+ *
+ * Each step asks one question at a time, and each answer that ends the journey has a name
+ * (`verdict.ts`). Nothing here allocates, throws or logs. A frame is `(view, frame, end)`, offsets
+ * into the batch's arena; after a layer's `isWellFormed` no accessor can leave the frame.
+ */
+import { NO_ROOM, PASS_FTP_DATA } from '../balance/balancer.js'
+import { type ConnectionTable, FLAG_ONE_PACKET } from '../balance/connection.js'
+import * as ethernet from '../wire/ethernet.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
+import * as transport from '../wire/transport.js'
+import type { Batch } from './batch.js'
+import { type DirectorOptions, DirectorState } from './director-state.js'
+import { eventOf, isServed } from './event.js'
+import { FragmentRoad } from './fragment-road.js'
+import { SideRoads4 } from './side-roads4.js'
+import { SideRoads6 } from './side-roads6.js'
+import { Transmitter } from './transmitter.js'
+import {
+  BAD_IP_CHECKSUM,
+  CONNECTIONS_FULL,
+  DESTINATION_GONE,
+  MALFORMED_EXTENSION,
+  MALFORMED_IP,
+  MARTIAN_SOURCE,
+  NOT_AN_OPENING,
+  NOT_IP,
+  NOT_VIP,
+  OTHER_HOST,
+  TRUNCATED_ETHERNET,
+  TRUNCATED_TRANSPORT,
+  type Verdict,
+} from './verdict.js'
+
+const NONE = -1
+
+export class Director extends DirectorState {
+  /** Destination of the last packet that reached step 5: where its later fragments go. */
+  lastDestination = NONE
+  readonly #transmitter: Transmitter
+  readonly #side4: SideRoads4
+  readonly #side6: SideRoads6
+  readonly #fragments: FragmentRoad
+  readonly #found = new Int32Array(ipv6.FOUND_WORDS)
+
+  constructor(options: DirectorOptions) {
+    super(options)
+    this.#transmitter = new Transmitter(this)
+    this.#side4 = new SideRoads4(this, this.#transmitter)
+    this.#side6 = new SideRoads6(this, this.#transmitter)
+    this.#fragments = new FragmentRoad(this, this.#transmitter)
+  }
+
+  override tick(): void {
+    super.tick()
+    this.#fragments.releaseKept()
+  }
+
+  /** Decides frame `i` of a batch and rewrites it in place. The clock is that of `begin`. */
+  forward(batch: Batch, i: number): Verdict {
+    const view = batch.view
+    const frame = batch.offset[i]
+    const end = frame + batch.length[i]
+
+    // 1. Link layer. Is it long enough to have a header, and do we speak its protocol?
+    let network = frame + ethernet.HEADER_BYTES
+    if (network > end) return TRUNCATED_ETHERNET
+    let type = ethernet.type(view, frame)
+    while (ethernet.isVlan(type)) {
+      network += ethernet.VLAN_TAG_BYTES
+      if (network > end) return TRUNCATED_ETHERNET
+      type = view.getUint16(network - 2)
+    }
+    if (type === ethernet.ETH_P_IP) return this.forward4(batch, i, frame, network, end)
+    if (type === ethernet.ETH_P_IPV6) return this.forward6(batch, i, frame, network, end)
+    if (type !== ethernet.ETH_P_ARP) return NOT_IP
+    return this.resolver.arp(batch.arm, view, frame, network, end, this.now)
+  }
+
+  forward4(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
+    // 2. Network layer. Is it for this host, and is its header sound?
+    const view = batch.view
+    if (!this.isOurs(batch.arm, view, frame)) return OTHER_HOST
+    if (!ipv4.isWellFormed(view, ip, end)) return MALFORMED_IP
+    if (!ipv4.isChecksumGood(view, ip)) return BAD_IP_CHECKSUM
+    if (ipv4.isFragment(view, ip)) return this.#fragments.fragment4(this, batch, i, frame, ip)
+    return this.packet4(batch, i, frame, ip)
+  }
+
+  /** A whole IPv4 packet, or the fragment that holds the beginning of one. */
+  packet4(batch: Batch, i: number, frame: number, ip: number): Verdict {
+    const view = batch.view
+    const end = ip + ipv4.totalLength(view, ip) // the frame may be padded beyond
+    const segment = ip + ipv4.headerBytes(view, ip)
+    const protocol = ipv4.protocol(view, ip)
+    if (protocol === ipv4.PROTO_ICMP) return this.#side4.icmp(batch, i, frame, ip, segment, end)
+    if (!isServed(protocol)) return this.#side4.unserved(batch, i, frame, ip, segment, end)
+    if (end - segment < transport.PORTS_BYTES) return TRUNCATED_TRANSPORT
+
+    // 3. Whose conversation is it? A known one first: that is nearly every frame.
+    const table = this.balancer.connections4
+    const ports = transport.ports(view, segment)
+    const event = eventOf(protocol, view, segment, end)
+    let slot = table.find4(protocol, ipv4.source(view, ip), ipv4.destination(view, ip), ports)
+    if (slot !== NONE) {
+      if (this.#mustReschedule(table, slot, protocol, event)) slot = NONE
+      else if (!this.balancer.isServable(table, slot)) return DESTINATION_GONE
+    }
+    if (slot === NONE) {
+      slot = this.open4(batch, i, frame, ip, segment, end, ports, event)
+      if (slot < 0) return -1 - slot
+    }
+
+    // 4. Account for it, as Linux does, before it leaves.
+    const destination = table.destination(slot)
+    this.balancer.account(table, slot, protocol, event, end - ip)
+    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.close(table, slot)
+
+    // 5. Send it on.
+    this.lastDestination = destination
+    return this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+  }
+
+  /** Step 3 for a packet without connection: the slot of a new one, or -1 - verdict. */
+  open4(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, ports: number, event: number): number {
+    const { view } = batch
+    const { balancer } = this
+    const protocol = ipv4.protocol(view, ip)
+    const client = ipv4.source(view, ip)
+    const vip = ipv4.destination(view, ip)
+    if (this.vips.find(4, vip, 0, 0, 0) < 0) return -1 - NOT_VIP
+    if (isMartian4(client)) return -1 - MARTIAN_SOURCE
+    if (event < 0) return -1 - TRUNCATED_TRANSPORT
+    const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, 0)
+    if (service === NONE) return -1 - this.#side4.unserved(batch, i, frame, ip, segment, end)
+    if (!balancer.opens(protocol, event)) {
+      return -1 - this.#side4.refuse(batch, i, frame, ip, segment, end, NOT_AN_OPENING)
+    }
+    const flow = balancer.flow
+    flow.family = 4
+    flow.protocol = protocol
+    flow.client[0] = client
+    flow.vip[0] = vip
+    flow.client[1] = flow.client[2] = flow.client[3] = 0
+    flow.vip[1] = flow.vip[2] = flow.vip[3] = 0
+    flow.clientPort = ports >>> 16
+    flow.vipPort = ports & 0xffff
+    const destination = balancer.choose(service)
+    if (destination === NONE) return -1 - this.#side4.noDestination(batch, frame, ip)
+    if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
+    if (destination === PASS_FTP_DATA) {
+      return -1 - this.#side4.refuse(batch, i, frame, ip, segment, end, NOT_AN_OPENING)
+    }
+    const table = balancer.connections4
+    const flags = balancer.connectionFlags(service, protocol)
+    const slot = table.insert4(protocol, client, vip, ports, destination, flags, balancer.firstDue)
+    if (slot === NONE) return -1 - CONNECTIONS_FULL
+    balancer.opened(table, slot, service)
+    return slot
+  }
+
+  forward6(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
+    // 2. Network layer. A sound header, and where does the transport begin behind its extensions?
+    const view = batch.view
+    if (!ipv6.isWellFormed(view, ip, end)) {
+      return this.isOurs(batch.arm, view, frame) ? MALFORMED_IP : OTHER_HOST
+    }
+    const packetEnd = ip + ipv6.HEADER_BYTES + ipv6.payloadLength(view, ip)
+    const found = this.#found
+    if (!ipv6.walkExtensions(view, ip, packetEnd, found)) {
+      return this.isOurs(batch.arm, view, frame) ? MALFORMED_EXTENSION : OTHER_HOST
+    }
+    const protocol = found[ipv6.FOUND_PROTOCOL]
+    const segment = found[ipv6.FOUND_TRANSPORT_AT]
+    const fragment = found[ipv6.FOUND_FRAGMENT_AT]
+    if (protocol === ipv4.PROTO_ICMPV6 && fragment === NONE) {
+      // Neighbour discovery is asked of groups, so the MAC address is looked at there.
+      return this.#side6.icmp(batch, i, frame, ip, segment, packetEnd)
+    }
+    if (!this.isOurs(batch.arm, view, frame)) return OTHER_HOST
+    if (fragment !== NONE) {
+      const isFirst = found[ipv6.FOUND_FRAGMENT_OFFSET] === 0
+      return this.#fragments.fragment6(this, batch, i, frame, ip, packetEnd, protocol, segment, fragment, isFirst)
+    }
+    return this.packet6(batch, i, frame, ip, packetEnd, protocol, segment)
+  }
+
+  /** A whole IPv6 packet, or the fragment that holds the beginning of one. */
+  packet6(batch: Batch, i: number, frame: number, ip: number, end: number, protocol: number, segment: number): Verdict {
+    const view = batch.view
+    if (!isServed(protocol)) return this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
+    if (end - segment < transport.PORTS_BYTES) return TRUNCATED_TRANSPORT
+
+    // 3. Whose conversation is it?
+    const table = this.balancer.connections6
+    const source = ip + ipv6.ADDRESSES_OFFSET
+    const ports = transport.ports(view, segment)
+    const event = eventOf(protocol, view, segment, end)
+    let slot = table.find6(protocol, view, source, source + 16, ports)
+    if (slot !== NONE) {
+      if (this.#mustReschedule(table, slot, protocol, event)) slot = NONE
+      else if (!this.balancer.isServable(table, slot)) return DESTINATION_GONE
+    }
+    if (slot === NONE) {
+      slot = this.open6(batch, i, frame, ip, segment, end, protocol, ports, event)
+      if (slot < 0) return -1 - slot
+    }
+
+    // 4. Account for it.
+    const destination = table.destination(slot)
+    this.balancer.account(table, slot, protocol, this.#stateEvent6(view, ip, segment, end, protocol, event), end - ip)
+    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.close(table, slot)
+
+    // 5. Send it on.
+    this.lastDestination = destination
+    return this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+  }
+
+  /** Step 3 for an IPv6 packet without connection: the slot of a new one, or -1 - verdict. */
+  open6(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number, ports: number, event: number): number {
+    const { view } = batch
+    const { balancer } = this
+    const flow = balancer.flow
+    const source = ip + ipv6.ADDRESSES_OFFSET
+    for (let k = 0; k < 4; k++) {
+      flow.client[k] = view.getInt32(source + 4 * k)
+      flow.vip[k] = view.getInt32(source + 16 + 4 * k)
+    }
+    const v0 = flow.vip[0]
+    const v1 = flow.vip[1]
+    const v2 = flow.vip[2]
+    const v3 = flow.vip[3]
+    if (this.vips.find(6, v0, v1, v2, v3) < 0) return -1 - NOT_VIP
+    if (isMartian6(flow.client)) return -1 - MARTIAN_SOURCE
+    if (event < 0) return -1 - TRUNCATED_TRANSPORT
+    const service = balancer.services.match(6, protocol, v0, v1, v2, v3, ports & 0xffff, 0)
+    if (service === NONE) return -1 - this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
+    if (!balancer.opens(protocol, event)) {
+      return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
+    }
+    flow.family = 6
+    flow.protocol = protocol
+    flow.clientPort = ports >>> 16
+    flow.vipPort = ports & 0xffff
+    const destination = balancer.choose(service)
+    if (destination === NONE) return -1 - this.#side6.noDestination(batch, frame, ip, end)
+    if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
+    if (destination === PASS_FTP_DATA) {
+      return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
+    }
+    const table = balancer.connections6
+    const flags = balancer.connectionFlags(service, protocol)
+    const slot = table.insert6(protocol, view, source, source + 16, ports, destination, flags, balancer.firstDue)
+    if (slot === NONE) return -1 - CONNECTIONS_FULL
+    balancer.opened(table, slot, service)
+    return slot
+  }
+
+  /**
+   * A packet that opens, on a connection that is over; or any packet of a connection whose
+   * destination is gone, with `expire_nodest_conn`: both are as if there were no connection.
+   */
+  #mustReschedule(table: ConnectionTable, slot: number, protocol: number, event: number): boolean {
+    const { balancer } = this
+    if (event >= 0 && balancer.reuses(table, slot, protocol, event)) return true
+    if (balancer.sysctls.expire_nodest_conn === 0 || balancer.isServable(table, slot)) return false
+    balancer.abandon(table, slot)
+    return true
+  }
+
+  /**
+   * The event that moves the state of an IPv6 connection. Linux reads TCP's flags (and SCTP's chunk)
+   * as if the transport header followed the 40 bytes of the IPv6 header, whatever follows; so do we,
+   * for the states and timeouts that users of both compare. Only packets with extension headers differ.
+   */
+  #stateEvent6(view: DataView, ip: number, segment: number, end: number, protocol: number, event: number): number {
+    const assumed = ip + ipv6.HEADER_BYTES
+    return segment === assumed ? event : eventOf(protocol, view, assumed, end)
+  }
+}
+
+/** Sources that Linux's routing refuses: loopback, multicast and reserved (RFC 1812 section 5.3.7). */
+function isMartian4(address: number): boolean {
+  const first = address >>> 24
+  return first === 127 || first >= 224
+}
+
+/** ::1 and multicast. */
+function isMartian6(address: Int32Array): boolean {
+  if (address[0] >>> 24 === 0xff) return true
+  return (address[0] | address[1] | address[2]) === 0 && address[3] === 1
+}

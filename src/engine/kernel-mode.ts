@@ -1,0 +1,144 @@
+/**
+ * Kernel mode: what Linux does to a packet that it forwards in Direct Routing, and textbooks leave out
+ * (`net/netfilter/ipvs/ip_vs_xmit.c`). The TTL (hop limit) is decremented, and ends at 1 with an ICMP
+ * error. A packet larger than the MTU of the route to the realserver is answered with that MTU if it
+ * may not be fragmented (IPv4 with DF, all of IPv6), and cut otherwise.
+ *
+ * An aggregate (GRO) is measured by its segments: it leaves as them.
+ */
+import * as icmp from '../wire/icmp.js'
+import * as icmpv6 from '../wire/icmpv6.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
+import * as tcp from '../wire/tcp.js'
+import { finishTransport4 } from '../wire/checksum.js'
+import type { Batch } from './batch.js'
+import type { DirectorState } from './director-state.js'
+import {
+  ANSWER_LIMITED,
+  FORWARDED,
+  FRAGMENTED,
+  TOO_BIG,
+  TOO_BIG_DROPPED,
+  TTL_EXCEEDED,
+  type Verdict,
+} from './verdict.js'
+
+/** No end yet: the journey goes on. */
+export const ON = -1
+
+export class KernelMode {
+  readonly #state: DirectorState
+
+  constructor(state: DirectorState) {
+    this.#state = state
+  }
+
+  /** TTL and MTU of the packet `[ip, end)`; ON, or the verdict that ends its journey. */
+  prepare(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+    return batch.view.getUint8(ip) >>> 4 === 4
+      ? this.#prepare4(batch, i, frame, ip, end, destination, isRelated)
+      : this.#prepare6(batch, i, frame, ip, end, destination, isRelated)
+  }
+
+  #prepare4(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+    const { answers } = this.#state
+    const { view, arm } = batch
+    if (ipv4.ttl(view, ip) <= 1) {
+      if (isRelated) return TTL_EXCEEDED
+      const sent = answers.error4(arm, view, frame, ip, icmp.TYPE_TIME_EXCEEDED, icmp.CODE_TTL_EXCEEDED, 0)
+      return this.#answered(destination, sent, TTL_EXCEEDED)
+    }
+    ipv4.decrementTtl(view, ip)
+    const mtu = this.#state.mtus[destination]
+    if (!ipv4.dontFragment(view, ip) || isRelated || longest(batch, i, ip, end) <= mtu) return ON
+    const sent = answers.error4(arm, view, frame, ip, icmp.TYPE_DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu)
+    return this.#answered(destination, sent, TOO_BIG)
+  }
+
+  #prepare6(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+    const { answers } = this.#state
+    const { view, arm } = batch
+    if (ipv6.hopLimit(view, ip) <= 1) {
+      if (isRelated) return TTL_EXCEEDED
+      const sent = answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_TIME_EXCEEDED, icmpv6.CODE_HOP_LIMIT_EXCEEDED, 0)
+      return this.#answered(destination, sent, TTL_EXCEEDED)
+    }
+    ipv6.setHopLimit(view, ip, ipv6.hopLimit(view, ip) - 1)
+    const mtu = this.#state.mtus[destination]
+    if (longest(batch, i, ip, end) <= mtu) return ON
+    if (isRelated) return TOO_BIG_DROPPED
+    const sent = answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_PACKET_TOO_BIG, 0, mtu)
+    return this.#answered(destination, sent, TOO_BIG)
+  }
+
+  #answered(destination: number, sent: number, verdict: Verdict): Verdict {
+    if (sent === 0) return ANSWER_LIMITED
+    this.#state.balancer.accountAnswer(destination, sent)
+    return verdict
+  }
+
+  /** The frame is ready to leave; an IPv4 packet that is too long leaves in pieces (RFC 791 section 3.2). */
+  cutIfTooLong(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, arm: number): Verdict {
+    const mtu = this.#state.mtus[destination]
+    if (longest(batch, i, ip, end) <= mtu || batch.view.getUint8(ip) >>> 4 !== 4) return FORWARDED
+    const { view } = batch
+    const headerBytes = ipv4.headerBytes(view, ip)
+    const segment = ip + headerBytes
+    if (batch.partialChecksum[i] !== 0) finishTransport4(view, ip, segment, end, ipv4.protocol(view, ip))
+    const pieceBytes = (mtu - headerBytes) & ~7
+    const pieces = Math.ceil((end - segment) / pieceBytes)
+    const { outbox } = this.#state
+    if (pieceBytes <= 0 || outbox.capacity - outbox.count < pieces) return TOO_BIG_DROPPED
+    const begin = ipv4.fragmentOffset(view, ip)
+    const more = ipv4.moreFragments(view, ip)
+    for (let at = segment; at < end; at += pieceBytes) {
+      const bytes = Math.min(pieceBytes, end - at)
+      const to = outbox.reserve(segment - frame + bytes, arm)
+      if (to < 0) return TOO_BIG_DROPPED
+      for (let k = frame; k < segment; k++) outbox.bytes[to + k - frame] = batch.bytes[k]
+      const header = to + ip - frame
+      for (let k = 0; k < bytes; k++) outbox.bytes[header + headerBytes + k] = batch.bytes[at + k]
+      const isLast = at + bytes === end && !more
+      ipv4.setTotalLength(outbox.view, header, headerBytes + bytes)
+      ipv4.setFragment(outbox.view, header, isLast ? 0 : ipv4.FLAG_MORE_FRAGMENTS, begin + at - segment)
+      if (at !== segment) dropUncopiedOptions(outbox.view, header, headerBytes)
+      ipv4.updateChecksum(outbox.view, header)
+    }
+    return FRAGMENTED
+  }
+}
+
+/** Bytes of the largest IP packet that this frame becomes on the wire. */
+function longest(batch: Batch, i: number, ip: number, end: number): number {
+  const payload = batch.segmentBytes[i]
+  if (payload === 0) return end - ip
+  const isIpv4 = batch.view.getUint8(ip) >>> 4 === 4
+  const headers = isIpv4 ? ipv4.headerBytes(batch.view, ip) : ipv6.HEADER_BYTES
+  const protocol = isIpv4 ? ipv4.protocol(batch.view, ip) : ipv6.nextHeader(batch.view, ip)
+  const transport = protocol === ipv4.PROTO_TCP ? tcp.dataOffsetBytes(batch.view, ip + headers) : 8
+  return headers + transport + payload
+}
+
+const OPTION_END = 0
+const OPTION_NOP = 1
+const OPTION_COPIED = 0x80
+
+/** Options without the copied flag stand in the first fragment only; Linux writes NOPs over them. */
+function dropUncopiedOptions(view: DataView, header: number, headerBytes: number): void {
+  const end = header + headerBytes
+  let at = header + ipv4.HEADER_BYTES_MIN
+  while (at < end) {
+    const kind = view.getUint8(at)
+    if (kind === OPTION_END) return
+    if (kind === OPTION_NOP) {
+      at++
+      continue
+    }
+    const length = at + 1 < end ? view.getUint8(at + 1) : 0
+    if (length < 2 || at + length > end) return
+    if ((kind & OPTION_COPIED) === 0) for (let k = 0; k < length; k++) view.setUint8(at + k, OPTION_NOP)
+    at += length
+  }
+}
+

@@ -1,0 +1,64 @@
+/**
+ * The breath of the director: take what has come, decide it, give it back, see to what is due.
+ *
+ * A driver (`daemon/worker.ts`, a test, a benchmark) calls `breathe` again and again. The clock is
+ * sampled once a breath; everything that is not arithmetic is paid once a batch.
+ */
+import type { Batch } from './batch.js'
+import type { Director } from './forward.js'
+import type { Port } from './port.js'
+import { VERDICT_COUNT } from './verdict.js'
+
+/** How often what is due is looked after, in ms: the length of a tick of the timer wheel. */
+export const TICK_INTERVAL_MS = 10
+
+/** Watches batches go by. Must not change them, nor keep anything of them. */
+export interface Tap {
+  arrived(batch: Batch, now: number): void
+  decided(batch: Batch, now: number): void
+}
+
+export class Loop {
+  readonly port: Port
+  readonly director: Director
+  /** Frames by verdict since the start: private cells, published at ticks. */
+  readonly counts: Float64Array
+  /** Frames taken from the port since the start; always the sum of `counts`. */
+  frames = 0
+  tap: Tap | null = null
+  readonly #clock: () => number
+  #nextTick = 0
+
+  /** `clock` in ms, monotonic. `counts` may be handed in, of VERDICT_COUNT cells. */
+  constructor(port: Port, director: Director, clock: () => number, counts?: Float64Array) {
+    this.port = port
+    this.director = director
+    this.#clock = clock
+    this.counts = counts ?? new Float64Array(VERDICT_COUNT)
+    director.start(clock())
+  }
+
+  /** One breath; the number of frames in it. */
+  breathe(): number {
+    const now = this.#clock()
+    const director = this.director
+    director.begin(now)
+    const batch = this.port.receive()
+    const count = batch.count
+    if (this.tap !== null) this.tap.arrived(batch, now)
+    for (let i = 0; i < count; i++) {
+      const verdict = director.forward(batch, i)
+      batch.verdict[i] = verdict
+      this.counts[verdict]++
+    }
+    this.frames += count
+    if (this.tap !== null) this.tap.decided(batch, now)
+    if (count > 0) this.port.settle(batch)
+    if (now >= this.#nextTick) {
+      this.#nextTick = now + TICK_INTERVAL_MS
+      director.tick()
+      this.port.flush()
+    }
+    return count
+  }
+}

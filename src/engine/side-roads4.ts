@@ -1,0 +1,119 @@
+/**
+ * The side roads of IPv4: packets to a VIP that open no connection and belong to none. ICMP errors
+ * follow the connection that they quote; the rest is answered as a Linux host without listeners
+ * would, unless the kernel of the director holds the VIP too and answers by itself.
+ */
+import { ON_KERNEL } from '../link/vips.js'
+import * as icmp from '../wire/icmp.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as tcp from '../wire/tcp.js'
+import { isTransportGood4 } from '../wire/checksum.js'
+import * as transport from '../wire/transport.js'
+import * as udp from '../wire/udp.js'
+import type { Batch } from './batch.js'
+import type { DirectorState } from './director-state.js'
+import { isServed, turned } from './event.js'
+import type { Transmitter } from './transmitter.js'
+import {
+  ANSWER_LIMITED,
+  ECHO_ANSWERED,
+  ICMP_IGNORED,
+  LEFT_TO_KERNEL,
+  NO_DESTINATION,
+  NO_SERVICE,
+  NOT_VIP,
+  PROTOCOL_UNREACHABLE,
+  TRUNCATED_TRANSPORT,
+  UNANSWERABLE,
+  type Verdict,
+} from './verdict.js'
+
+const NONE = -1
+
+export class SideRoads4 {
+  readonly #state: DirectorState
+  readonly #transmitter: Transmitter
+
+  constructor(state: DirectorState, transmitter: Transmitter) {
+    this.#state = state
+    this.#transmitter = transmitter
+  }
+
+  /** An ICMP message at `message` in the packet `[ip, end)`. */
+  icmp(batch: Batch, i: number, frame: number, ip: number, message: number, end: number): Verdict {
+    const { view } = batch
+    const { answers, balancer, vips } = this.#state
+    if (!icmp.isWellFormed(view, message, end)) return TRUNCATED_TRANSPORT
+    const type = icmp.type(view, message)
+    if (icmp.isError(type)) {
+      const slot = this.related(view, icmp.embedded(message), end)
+      if (slot !== NONE) {
+        const table = balancer.connections4
+        balancer.accountRelated(table, slot, end - ip)
+        return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
+      }
+    }
+    const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
+    if (vip < 0) return NOT_VIP
+    if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
+    if (type !== icmp.TYPE_ECHO_REQUEST || !icmp.isChecksumGood(view, message, end)) return ICMP_IGNORED
+    return answers.echo4(batch.arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
+  }
+
+  /** The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client. */
+  related(view: DataView, quoted: number, end: number): number {
+    if (!ipv4.isQuoteWellFormed(view, quoted, end)) return NONE
+    const protocol = ipv4.protocol(view, quoted)
+    const segment = quoted + ipv4.headerBytes(view, quoted)
+    if (!isServed(protocol) || ipv4.fragmentOffset(view, quoted) !== 0) return NONE
+    if (end - segment < transport.PORTS_BYTES) return NONE
+    const client = ipv4.destination(view, quoted)
+    const ports = turned(transport.ports(view, segment))
+    return this.#state.balancer.connections4.find4(protocol, client, ipv4.source(view, quoted), ports)
+  }
+
+  /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
+  unserved(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number): Verdict {
+    const { view } = batch
+    const vip = this.#state.vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
+    if (vip < 0) return NOT_VIP
+    if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
+    const protocol = ipv4.protocol(view, ip)
+    if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) {
+      return this.#unreachable(batch, frame, ip, icmp.CODE_PROTOCOL_UNREACHABLE, PROTOCOL_UNREACHABLE)
+    }
+    return this.refuse(batch, i, frame, ip, segment, end, NO_SERVICE)
+  }
+
+  /** The service has no destination to choose: port unreachable, to TCP as to UDP. */
+  noDestination(batch: Batch, frame: number, ip: number): Verdict {
+    return this.#unreachable(batch, frame, ip, icmp.CODE_PORT_UNREACHABLE, NO_DESTINATION)
+  }
+
+  /** Answers as a host on which nobody listens; `verdict` is what that is called here. */
+  refuse(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, verdict: Verdict): Verdict {
+    const { view } = batch
+    const protocol = ipv4.protocol(view, ip)
+    // Linux has no SCTP socket here, hence no SCTP.
+    if (protocol === ipv4.PROTO_SCTP) {
+      return this.#unreachable(batch, frame, ip, icmp.CODE_PROTOCOL_UNREACHABLE, verdict)
+    }
+    const isTcp = protocol === ipv4.PROTO_TCP
+    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES)) return TRUNCATED_TRANSPORT
+    // A stack checks the checksum before it answers; an unfinished one comes from this machine.
+    if (batch.partialChecksum[i] === 0 && !isTransportGood4(view, ip, segment, end, protocol)) {
+      return UNANSWERABLE
+    }
+    if (!isTcp) return this.#unreachable(batch, frame, ip, icmp.CODE_PORT_UNREACHABLE, verdict)
+    if (!tcp.isWellFormed(view, segment, end)) return UNANSWERABLE
+    if ((tcp.flags(view, segment) & tcp.FLAG_RST) !== 0) return UNANSWERABLE
+    const sent = this.#state.answers.reset4(batch.arm, view, frame, ip, segment, end)
+    return sent ? verdict : ANSWER_LIMITED
+  }
+
+  #unreachable(batch: Batch, frame: number, ip: number, code: number, verdict: Verdict): Verdict {
+    const type = icmp.TYPE_DESTINATION_UNREACHABLE
+    const sent = this.#state.answers.error4(batch.arm, batch.view, frame, ip, type, code, 0)
+    return sent > 0 ? verdict : ANSWER_LIMITED
+  }
+}

@@ -1,0 +1,140 @@
+/**
+ * The side roads of IPv6: what `side-roads4.ts` is for IPv4. ICMPv6 also carries neighbour discovery,
+ * which `resolver.ts` answers.
+ */
+import { ON_KERNEL } from '../link/vips.js'
+import { isTransportGood6 } from '../wire/checksum.js'
+import * as icmpv6 from '../wire/icmpv6.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
+import * as tcp from '../wire/tcp.js'
+import * as transport from '../wire/transport.js'
+import * as udp from '../wire/udp.js'
+import type { Batch } from './batch.js'
+import type { DirectorState } from './director-state.js'
+import { isServed, turned } from './event.js'
+import type { Transmitter } from './transmitter.js'
+import {
+  ANSWER_LIMITED,
+  ECHO_ANSWERED,
+  ICMP_IGNORED,
+  LEFT_TO_KERNEL,
+  NO_DESTINATION,
+  NO_SERVICE,
+  NOT_VIP,
+  OTHER_HOST,
+  PROTOCOL_UNREACHABLE,
+  TRUNCATED_TRANSPORT,
+  UNANSWERABLE,
+  type Verdict,
+} from './verdict.js'
+
+const NONE = -1
+/** Where the next header field of the IPv6 header stands: the pointer of parameter problem. */
+const NEXT_HEADER_OFFSET = 6
+
+export class SideRoads6 {
+  readonly #state: DirectorState
+  readonly #transmitter: Transmitter
+  readonly #found = new Int32Array(ipv6.FOUND_WORDS)
+
+  constructor(state: DirectorState, transmitter: Transmitter) {
+    this.#state = state
+    this.#transmitter = transmitter
+  }
+
+  /** An ICMPv6 message at `message` in the packet `[ip, end)`. */
+  icmp(batch: Batch, i: number, frame: number, ip: number, message: number, end: number): Verdict {
+    const { view, arm } = batch
+    const { answers, balancer, resolver, now } = this.#state
+    if (!icmpv6.isWellFormed(view, message, end)) return TRUNCATED_TRANSPORT
+    const type = icmpv6.type(view, message)
+    if (icmpv6.isNeighbourDiscovery(type)) return resolver.nd(arm, view, frame, ip, message, end, now)
+    if (!this.#state.isOurs(arm, view, frame)) return OTHER_HOST
+    if (icmpv6.isError(type)) {
+      const slot = this.related(view, icmpv6.embedded(message), end)
+      if (slot !== NONE) {
+        const table = balancer.connections6
+        balancer.accountRelated(table, slot, end - ip)
+        return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
+      }
+    }
+    const vip = this.#vip(view, ip)
+    if (vip < 0) return NOT_VIP
+    if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
+    if (type !== icmpv6.TYPE_ECHO_REQUEST) return ICMP_IGNORED
+    if (!isTransportGood6(view, ip, message, end, ipv4.PROTO_ICMPV6)) return ICMP_IGNORED
+    return answers.echo6(arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
+  }
+
+  /** The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client. */
+  related(view: DataView, quoted: number, end: number): number {
+    const found = this.#found
+    if (!ipv6.isQuoteWellFormed(view, quoted, end)) return NONE
+    if (!ipv6.walkExtensions(view, quoted, end, found)) return NONE
+    const protocol = found[ipv6.FOUND_PROTOCOL]
+    const segment = found[ipv6.FOUND_TRANSPORT_AT]
+    if (!isServed(protocol) || found[ipv6.FOUND_FRAGMENT_OFFSET] !== 0) return NONE
+    if (end - segment < transport.PORTS_BYTES) return NONE
+    const source = quoted + ipv6.ADDRESSES_OFFSET
+    const ports = turned(transport.ports(view, segment))
+    return this.#state.balancer.connections6.find6(protocol, view, source + 16, source, ports)
+  }
+
+  /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
+  unserved(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number): Verdict {
+    const vip = this.#vip(batch.view, ip)
+    if (vip < 0) return NOT_VIP
+    if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
+    if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) {
+      return this.#unknownProtocol(batch, frame, ip, end, PROTOCOL_UNREACHABLE)
+    }
+    return this.refuse(batch, i, frame, ip, segment, end, protocol, NO_SERVICE)
+  }
+
+  /** The service has no destination to choose: port unreachable, to TCP as to UDP. */
+  noDestination(batch: Batch, frame: number, ip: number, end: number): Verdict {
+    return this.#portUnreachable(batch, frame, ip, end, NO_DESTINATION)
+  }
+
+  /** Answers as a host on which nobody listens; `verdict` is what that is called here. */
+  refuse(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number, verdict: Verdict): Verdict {
+    const { view } = batch
+    if (protocol === ipv4.PROTO_SCTP) return this.#unknownProtocol(batch, frame, ip, end, verdict)
+    const isTcp = protocol === ipv4.PROTO_TCP
+    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES)) return TRUNCATED_TRANSPORT
+    if (batch.partialChecksum[i] === 0 && !isTransportGood6(view, ip, segment, end, protocol)) {
+      return UNANSWERABLE
+    }
+    if (!isTcp) return this.#portUnreachable(batch, frame, ip, end, verdict)
+    if (!tcp.isWellFormed(view, segment, end)) return UNANSWERABLE
+    if ((tcp.flags(view, segment) & tcp.FLAG_RST) !== 0) return UNANSWERABLE
+    const sent = this.#state.answers.reset6(batch.arm, view, frame, ip, segment, end)
+    return sent ? verdict : ANSWER_LIMITED
+  }
+
+  #portUnreachable(batch: Batch, frame: number, ip: number, end: number, verdict: Verdict): Verdict {
+    const type = icmpv6.TYPE_DESTINATION_UNREACHABLE
+    const code = icmpv6.CODE_PORT_UNREACHABLE
+    const sent = this.#state.answers.error6(batch.arm, batch.view, frame, ip, end, type, code, 0)
+    return sent > 0 ? verdict : ANSWER_LIMITED
+  }
+
+  /** RFC 4443 section 3.4: the pointer tells where the header names the protocol nobody knows. */
+  #unknownProtocol(batch: Batch, frame: number, ip: number, end: number, verdict: Verdict): Verdict {
+    const type = icmpv6.TYPE_PARAMETER_PROBLEM
+    const code = icmpv6.CODE_UNKNOWN_NEXT_HEADER
+    const sent = this.#state.answers.error6(batch.arm, batch.view, frame, ip, end, type, code, NEXT_HEADER_OFFSET)
+    return sent > 0 ? verdict : ANSWER_LIMITED
+  }
+
+  #vip(view: DataView, ip: number): number {
+    return this.#state.vips.find(
+      6,
+      ipv6.destination(view, ip, 0),
+      ipv6.destination(view, ip, 1),
+      ipv6.destination(view, ip, 2),
+      ipv6.destination(view, ip, 3),
+    )
+  }
+}
