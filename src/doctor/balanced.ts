@@ -131,7 +131,8 @@ async function ask(
   if (answer === 'open') return [ok('serves-vip', `${address} serves ${name}`, 'as it should')]
   if (answer === 'closed') {
     const why = 'it has the VIP, but nobody listens there: clients are refused'
-    const fix = `ss -ltn   # on ${address}: the server must listen on ${vip} or 0.0.0.0, port ${service.port}`
+    const where = `${vip} or 0.0.0.0, port ${service.port}`
+    const fix = `ss -ltn   # on ${address}: the server must listen on ${where}`
     return [problem('serves-vip', `${address} refuses ${name}`, why, fix)]
   }
   const why = 'it does not have the VIP on lo, or a packet filter drops it: clients hang'

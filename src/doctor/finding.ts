@@ -2,7 +2,9 @@
 export interface Finding {
   /** Short and stable, for scripts: `arp-answers`. */
   readonly id: string
-  /** `problem`: Direct Routing breaks, or will. `note`: worth knowing. `skipped`: could not be seen. */
+  /**
+   * `problem`: Direct Routing breaks, or will. `note`: worth knowing. `skipped`: could not be seen.
+   */
   readonly level: 'ok' | 'note' | 'problem' | 'skipped'
   readonly found: string
   readonly why: string

@@ -20,5 +20,6 @@ export function describe(finding: Finding, paint: Paint): string {
   // What is in order needs no explanation in passing; --json has it.
   if (level === 'ok') return head
   const indent = ' '.repeat(27)
-  return `${head}${indent}${paint.dim(why)}\n${fix === null ? '' : `${indent}fix: ${paint.bold(fix)}\n`}`
+  const mend = fix === null ? '' : `${indent}fix: ${paint.bold(fix)}\n`
+  return `${head}${indent}${paint.dim(why)}\n${mend}`
 }

@@ -14,7 +14,9 @@ import * as transport from '../wire/transport.js'
 
 const BROADCAST = 'ff:ff:ff:ff:ff:ff'
 const POLL_MS = 2
-/** Three requests, a little apart: one may meet a full queue. A host answers within milliseconds. */
+/**
+ * Three requests, a little apart: one may meet a full queue. A host answers within milliseconds.
+ */
 const ARP_REQUESTS = 3
 const ARP_INTERVAL_MS = 150
 const PROBE_PATIENCE_MS = 1000
@@ -23,7 +25,9 @@ const PROBE_PATIENCE_MS = 1000
 const PROBE_PORT_FIRST = 20_000
 const PROBE_PORTS = 10_000
 
-/** Calls `seen` for each frame that comes within `milliseconds`; ends early once it returns true. */
+/**
+ * Calls `seen` for each frame that comes within `milliseconds`; ends early once it returns true.
+ */
 async function listen(
   socket: FrameSocket,
   milliseconds: number,
@@ -40,8 +44,8 @@ async function listen(
 
 /**
  * The MAC addresses of all who answer ARP for `address` on an interface, ours excepted (a host does
- * not hear its own requests). `from` is the sender's address in them; 0.0.0.0 is a probe (RFC 5227),
- * which everybody answers and nobody remembers.
+ * not hear its own requests). `from` is the sender's address in them; 0.0.0.0 is a probe (RFC
+ * 5227), which everybody answers and nobody remembers.
  */
 export async function whoHas(
   interfaceName: string,

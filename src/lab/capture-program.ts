@@ -1,7 +1,7 @@
 /**
- * What watches an interface of the lab: `node capture-program.js INTERFACE`. Prints `listening`, and
- * then each frame in either direction, one a line, in hex. Ends at SIGTERM, after it has written what
- * came before.
+ * What watches an interface of the lab: `node capture-program.js INTERFACE`. Prints `listening`,
+ * and then each frame in either direction, one a line, in hex. Ends at SIGTERM, after it has
+ * written what came before.
  */
 import { writeSync } from 'node:fs'
 import { FrameSocket } from '../native/frame-socket.js'

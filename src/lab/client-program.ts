@@ -1,13 +1,15 @@
 /**
- * What asks in the lab's client where no tool of the system does: `node client-program.js REQUESTS`,
- * with REQUESTS a JSON array of {service, address, port, payload?}. Prints one line of JSON for each,
- * in order: {text, milliseconds, port} (port: the client's own), or {error}.
+ * What asks in the lab's client where no tool of the system does: `node client-program.js
+ * REQUESTS`, with REQUESTS a JSON array of {service, address, port, payload?}. Prints one line of
+ * JSON for each, in order: {text, milliseconds, port} (port: the client's own), or {error}.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
 
 export interface ClientRequest {
-  /** `banner`: the first line that a TCP server sends. `http`: the body of `/`. `udp`: one answer. */
+  /**
+   * `banner`: the first line that a TCP server sends. `http`: the body of `/`. `udp`: one answer.
+   */
   readonly service: 'banner' | 'http' | 'udp'
   readonly address: string
   readonly port: number

@@ -11,8 +11,8 @@ export class Ended extends Error {
 }
 
 /**
- * A promise that rejects at the first signal that asks us to end. `cleanUp` also runs if the process
- * leaves by any other way that lets it run code at all.
+ * A promise that rejects at the first signal that asks us to end. `cleanUp` also runs if the
+ * process leaves by any other way that lets it run code at all.
  */
 export function endOnSignals(cleanUp: () => void): Promise<never> {
   process.on('exit', cleanUp)

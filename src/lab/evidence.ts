@@ -28,8 +28,8 @@ export type Passages = Passage[] & { unpaired: number }
 
 /**
  * Pairs each frame for the VIP that came to `directorMac` with the first frame not yet paired that
- * left from it with the same flow and the same IP length. Whether the packets are the same is what is
- * to be shown, so that is not asked here.
+ * left from it with the same flow and the same IP length. Whether the packets are the same is what
+ * is to be shown, so that is not asked here.
  */
 export function pairFrames(frames: readonly CapturedFrame[], directorMac: string): Passages {
   const mac = Buffer.from(directorMac.replaceAll(':', ''), 'hex')
@@ -53,7 +53,9 @@ export function pairFrames(frames: readonly CapturedFrame[], directorMac: string
   return pairs
 }
 
-/** Addresses, protocol, ports and length: enough to find a frame again, in the order of its flow. */
+/**
+ * Addresses, protocol, ports and length: enough to find a frame again, in the order of its flow.
+ */
 function flowOf(frame: Buffer): string {
   const packet = ipPacket(frame)!
   const transport = packet[0]! >> 4 === 4 ? (packet[0]! & 0x0f) * 4 : 40

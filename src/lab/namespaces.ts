@@ -148,7 +148,9 @@ function processesIn(path: string): ProcessRecord[] {
   return found
 }
 
-/** Ends every process in the namespaces, then removes them. Says nothing of what is gone already. */
+/**
+ * Ends every process in the namespaces, then removes them. Says nothing of what is gone already.
+ */
 export function removeNamespaces(place: NamespacePlace, hosts: readonly string[]): void {
   const present = hosts.filter((host) => existsSync(namespacePath(place, host)))
   // Before it was mounted over, the file of a rootless namespace is an ordinary one, whose inode

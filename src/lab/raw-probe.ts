@@ -1,7 +1,7 @@
 /**
  * IPv4 packets made by hand and sent through `raw-socket`: an echo request, a UDP datagram, a TCP
- * SYN. Each waits for the one answer that belongs to it. The kernel writes the IP header; all behind
- * it is ours, checksums too, so that no offload of an interface can repair or spoil them.
+ * SYN. Each waits for the one answer that belongs to it. The kernel writes the IP header; all
+ * behind it is ours, checksums too, so that no offload of an interface can repair or spoil them.
  *
  * Needs CAP_NET_RAW, and the optional package `raw-socket`; without it `loadRawSocket` gives null.
  */

@@ -83,17 +83,22 @@ export function frameBeforeAndAfter(paint: Paint, frame: FramePair): string {
 }
 
 export function trafficProof(paint: Paint, traffic: Traffic): string {
-  const mark = (good: boolean, text: string) => (good ? paint.green(text) : paint.red(text))
   const { towardsDirector, forwarded, unchanged, repliesAtDirector, repliesAtClient } = traffic
-  const number = (count: number) => String(count).padStart(6)
+  const row = (count: number, good: boolean, text: string) => {
+    const number = String(count).padStart(6)
+    return `${good ? paint.green(number) : paint.red(number)}  ${text}`
+  }
   return [
     heading(paint, 'counted on the wires, for everything asked above'),
-    `${number(towardsDirector)}  packets for the VIP reached the director`,
-    `${mark(forwarded === towardsDirector, number(forwarded))}  of them left it again, to a realserver`,
-    `${mark(unchanged === forwarded, number(unchanged))}  of those with an IP packet that is the same, byte for byte`,
-    `${mark(repliesAtClient > 0, number(repliesAtClient))}  packets from the VIP reached the client`,
-    `${mark(repliesAtDirector === 0, number(repliesAtDirector))}  packets from the VIP passed the director: ` +
-      'realservers answer the client directly',
+    row(towardsDirector, towardsDirector > 0, 'packets for the VIP reached the director'),
+    row(forwarded, forwarded === towardsDirector, 'of them left it again, to a realserver'),
+    row(unchanged, unchanged === forwarded, 'of those as the same IP packet, byte for byte'),
+    row(repliesAtClient, repliesAtClient > 0, 'packets from the VIP reached the client'),
+    row(
+      repliesAtDirector,
+      repliesAtDirector === 0,
+      'of those passed the director: realservers answer the client directly',
+    ),
     '',
   ].join('\n')
 }

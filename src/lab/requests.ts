@@ -1,4 +1,7 @@
-/** The client's requests: with curl, nc and ping where they are installed, else with our own program. */
+/**
+ * The client's requests: with curl, nc and ping where they are installed, else with our own
+ * program.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ClientAnswer, ClientRequest } from './client-program.js'
@@ -62,7 +65,8 @@ function askHttp(lab: Lab, service: Service, address: string): Request {
 
 function askBanner(lab: Lab): Request {
   if (isInstalled('nc')) {
-    // -N (end the connection at the end of input) is not known to every nc; then we do it ourselves.
+    // -N (end the connection at the end of input) is not known to every nc; then we do it
+    // ourselves.
     const words = ['nc', '-N', '-w', '3', VIP, String(SSH_PORT)]
     const { stdout } = lab.run('client', words, '')
     if (stdout.startsWith('SSH-')) return request('ssh', `nc ${VIP} ${SSH_PORT}`, stdout.trim())

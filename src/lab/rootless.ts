@@ -1,7 +1,7 @@
 /**
- * A lab without root: the same program once more, inside a user namespace in which this user is root
- * (user_namespaces(7)), with network and mount namespaces of its own. There everything works but
- * AF_XDP, which asks for capabilities in the machine's first user namespace.
+ * A lab without root: the same program once more, inside a user namespace in which this user is
+ * root (user_namespaces(7)), with network and mount namespaces of its own. There everything works
+ * but AF_XDP, which asks for capabilities in the machine's first user namespace.
  */
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -41,7 +41,9 @@ export function whyNotRootless(): string | null {
   return `${said}${whatForbids()}`
 }
 
-/** The switches by which kernels and distributions forbid user namespaces, if one of them is set. */
+/**
+ * The switches by which kernels and distributions forbid user namespaces, if one of them is set.
+ */
 function whatForbids(): string {
   const switches = [
     ['/proc/sys/user/max_user_namespaces', '0', 'sysctl user.max_user_namespaces=10000'],

@@ -1,8 +1,8 @@
 /**
  * What is known of labs outside of the process that runs them: one directory each, with a file
  * `lab.json` that names its owner, its processes and its namespaces. It is written before anything
- * is made, and removed after everything is gone, so that whoever finds one (`uipvs lab down`, or the
- * next start) can finish what a crash left.
+ * is made, and removed after everything is gone, so that whoever finds one (`uipvs lab down`, or
+ * the next start) can finish what a crash left.
  *
  *   /run/uipvs/lab/uipvs4711/            as root
  *   $XDG_RUNTIME_DIR/uipvs/lab/…         else, or /tmp/uipvs-UID/lab/… where that is not set

@@ -19,15 +19,16 @@
  *
  * In the figure the client stands above the router, and yet has an address of the segment. Both are
  * true here. The client believes that 192.168.1.0/24 is its own wire; the router answers its ARP
- * requests (proxy ARP, RFC 1027), takes the frames, and routes them to the segment. There it does the
- * same for the client's address, which it reaches by a host route. So every frame crosses the router
- * (TTL 63 at the director), the segment sees only the router's MAC address for the client, and the
- * router is the one who asks "who has the VIP?", which is what Direct Routing stands or falls with.
- * For IPv6 the client has a default route through the router, and the router answers neighbour
- * solicitations for the client's one address (RFC 4389).
+ * requests (proxy ARP, RFC 1027), takes the frames, and routes them to the segment. There it does
+ * the same for the client's address, which it reaches by a host route. So every frame crosses the
+ * router (TTL 63 at the director), the segment sees only the router's MAC address for the client,
+ * and the router is the one who asks "who has the VIP?", which is what Direct Routing stands or
+ * falls with. For IPv6 the client has a default route through the router, and the router answers
+ * neighbour solicitations for the client's one address (RFC 4389).
  *
- * MAC addresses are 02:00 followed by the IPv4 address of their interface, so that a hex dump can be
- * read: 02:00:c0:a8:01:03 is 192.168.1.3, rs2. (The router's on the client's wire begins with 06.)
+ * MAC addresses are 02:00 followed by the IPv4 address of their interface, so that a hex dump can
+ * be read: 02:00:c0:a8:01:03 is 192.168.1.3, rs2. (The router's on the client's wire begins with
+ * 06.)
  */
 
 export const VIP = '192.168.1.110'

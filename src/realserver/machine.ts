@@ -24,7 +24,8 @@ import {
 
 /**
  * Under /run, since it describes the running kernel and means nothing after a reboot. Addresses and
- * these sysctls belong to a network namespace, so one that is not the machine's own has its own file.
+ * these sysctls belong to a network namespace, so one that is not the machine's own has its own
+ * file.
  */
 export function stateFile(): string {
   let name = 'realserver'

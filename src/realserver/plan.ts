@@ -3,15 +3,16 @@
  * packets for the VIP and never says so to the segment. `machine.ts` looks and acts; here is only
  * thought.
  *
- * IPv4. The VIP is on `lo`, and the kernel, which by default answers ARP for every address it has on
- * whatever interface is asked, is told not to (Documentation/networking/ip-sysctl.rst):
+ * IPv4. The VIP is on `lo`, and the kernel, which by default answers ARP for every address it has
+ * on whatever interface is asked, is told not to (Documentation/networking/ip-sysctl.rst):
  *
  *   arp_ignore 1    answer only for addresses of the interface on which the request came
  *   arp_announce 2  ask with an address of the interface that asks, never with the VIP: a request
  *                   with the VIP as its sender would teach everybody our MAC address for it
  *
  * The kernel takes the larger of conf/all and conf/INTERFACE for both, INTERFACE being the one on
- * the segment. So it is `all` that works; the article's lines for `lo` are set as well, and do no harm.
+ * the segment. So it is `all` that works; the article's lines for `lo` are set as well, and do no
+ * harm.
  *
  * IPv6. Nothing has to be silenced: the kernel answers a neighbour solicitation only for an address
  * of the interface on which it came (ndisc_recv_ns asks ipv6_get_ifaddr for that device), and asks
@@ -75,7 +76,8 @@ export function hostPrefix(vip: string): string {
 
 export function persistentText(): string {
   const lines = SILENCE.map(({ name, value }) => `${name} = ${value}`)
-  return `# Written by uipvs realserver up --persist: no ARP for the VIP on lo.\n${lines.join('\n')}\n`
+  const heading = '# Written by uipvs realserver up --persist: no ARP for the VIP on lo.'
+  return `${[heading, ...lines].join('\n')}\n`
 }
 
 /** The line that a person would type for it. */
@@ -156,7 +158,7 @@ export function checkRealserver(vip: string, seen: Observed): Finding[] {
     }),
     checkSilence('arp-announce', 'net.ipv4.conf.all.arp_announce', ['2'], seen, {
       value: '2',
-      why: 'its own ARP requests may carry the VIP as sender, which teaches the segment a wrong MAC',
+      why: 'its ARP requests may carry the VIP as sender: the segment learns a wrong MAC address',
     }),
   )
   return findings

@@ -1,7 +1,8 @@
 /**
- * A program that owns a lab, for the tests of how it ends: `node owner.js HOW`. Prints the lab's name
- * and directory, then does what HOW says: `finish`, `throw`, `wait`, `keep`, or `reach`: the client
- * reaches every realserver, and packet sockets open. Without root it goes into a user namespace.
+ * A program that owns a lab, for the tests of how it ends: `node owner.js HOW`. Prints the lab's
+ * name and directory, then does what HOW says: `finish`, `throw`, `wait`, `keep`, or `reach`: the
+ * client reaches every realserver, and packet sockets open. Without root it goes into a user
+ * namespace.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture } from '../../src/lab/capture.js'

@@ -18,7 +18,7 @@ function inNamespace(script: string): { status: number | null; lines: string[] }
     'mount -t tmpfs tmpfs /etc/sysctl.d',
     'ip link set lo up',
     `uipvs() { ${process.execPath} ${PROGRAM} "$@"; }`,
-    'values() { cat /proc/sys/net/ipv4/conf/lo/arp_ignore /proc/sys/net/ipv4/conf/all/arp_announce; }',
+    'values() { cd /proc/sys/net/ipv4/conf; cat lo/arp_ignore all/arp_announce; cd /; }',
   ]
   const done = spawnSync('unshare', ['-n', '-m', 'sh', '-c', [...set, script].join('\n')], {
     encoding: 'utf8',

@@ -18,10 +18,10 @@ interface Flags {
 
 const EXAMPLES = `
 Examples:
-  uipvs doctor -i eth0                                on a director: the machine, its rules, its realservers
-  uipvs doctor -i eth0 --vip 192.168.1.110            before there are rules, or from another host
-  uipvs doctor --realserver --vip 192.168.1.110       on a realserver
-  uipvs doctor -i eth0 --json                         for a program
+  uipvs doctor -i eth0                            on a director, with its realservers
+  uipvs doctor -i eth0 --vip 192.168.1.110        before there are rules, or from another host
+  uipvs doctor --realserver --vip 192.168.1.110   on a realserver
+  uipvs doctor -i eth0 --json                     for a program
 
 Exit status: 0 if nothing is wrong, 1 if there is a problem, 2 for a wrong command line.
 `

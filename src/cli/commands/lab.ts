@@ -94,13 +94,13 @@ async function rootless(): Promise<number> {
   const why = whyNotRootless()
   if (why !== null) {
     throw new CliFailure(
-      `the lab needs network namespaces, and neither is this root nor does a user namespace work: ${why}`,
+      `no root's rights, and no user namespace either, so no network namespaces: ${why}`,
       EXIT_FAILED,
       'run it with sudo',
     )
   }
   process.stderr.write(
-    `uipvs: not root; the lab runs in a user namespace, which leaves out ${LEFT_OUT_WITHOUT_ROOT}\n`,
+    `uipvs: not root: in a user namespace, which leaves out ${LEFT_OUT_WITHOUT_ROOT}\n`,
   )
   return runInUserNamespace(process.argv.slice(1))
 }
