@@ -189,9 +189,13 @@ function refusalIn(text: string): RefusalBody | null {
     return null
   }
   const error = (body as { error?: Partial<RefusalBody> } | null)?.error
-  if (typeof error?.code !== 'string' || typeof error.index !== 'number') return null
+  if (typeof error?.code !== 'string' || !isIndex(error.index)) return null
   const { code, subject = '', message = '', index, applied = 0 } = error
   return { code, subject, message, index, applied }
+}
+
+function isIndex(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0
 }
 
 /**
