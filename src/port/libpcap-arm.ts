@@ -4,6 +4,7 @@
  *
  * - When frames are there it copies one after the other into one buffer, which it was given with
  *   `open()`, and emits `packet` for each until there are none. Each is copied into the batch here.
+ *   It does not keep that buffer from being collected: the listener for `packet` does.
  * - It captures promiscuously, and what is sent too: the filter sorts that out (libpcap-filter.ts).
  * - A filter can't be changed: `serve()` opens a second handle, and closes the first when the frames
  *   in it have been read (overlap.ts).
@@ -44,7 +45,11 @@ export function loadCap(): new () => CapHandle {
 /** `cap` asks libpcap for 65535 bytes of a frame at most. */
 const FRAME_BYTES_MAX = 65536
 const ARENA_BYTES = 8 * FRAME_BYTES_MAX
-/** Memory of the kernel for frames that wait. With GRO on, libpcap gives each 64 KiB of it. */
+/**
+ * Memory of the kernel for frames that wait. With the interface's offloads off it holds 20,972
+ * frames (MTU 1500); with one of gro, gso and tso on, libpcap gives each 64 KiB, and it holds 512.
+ * Measured with libpcap 1.10.3.
+ */
 const RING_BYTES = 32 << 20
 const ETHERNET_HEADER_BYTES = 14
 const VLAN_TAG_BYTES = 4

@@ -162,8 +162,7 @@ export class PcapngReader implements CaptureReader {
       if (code === OPTION_EPB_FLAGS && length === 4) flags = view.getUint32(at, order)
     })
     if (wrong !== null) return wrong
-    // Rounded to a double: for nanoseconds of our days that is a quarter of a microsecond.
-    this.#lastTimestampMs = (high * 2 ** 32 + low) / from.unitsPerMs + from.offsetMs
+    this.#lastTimestampMs = timeMs(high, low, from.unitsPerMs) + from.offsetMs
     const frame = {
       index,
       timestampMs: this.#lastTimestampMs,
@@ -220,6 +219,18 @@ export class PcapngReader implements CaptureReader {
     const end = text.indexOf('\0')
     return end < 0 ? text : text.slice(0, end)
   }
+}
+
+/**
+ * A 64-bit count of units as ms. Nanoseconds of our days are more than a double holds: whole ms are
+ * split off first, or the result would be rounded twice.
+ */
+function timeMs(high: number, low: number, unitsPerMs: number): number {
+  const units = high * 2 ** 32 + low
+  if (units <= Number.MAX_SAFE_INTEGER || !Number.isInteger(unitsPerMs)) return units / unitsPerMs
+  const exact = (BigInt(high) << 32n) | BigInt(low)
+  const divisor = BigInt(unitsPerMs)
+  return Number(exact / divisor) + Number(exact % divisor) / unitsPerMs
 }
 
 type BlockResult = Extract<Step, { frame: unknown }> | { unsupported: string } | string | null

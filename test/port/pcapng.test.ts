@@ -232,6 +232,16 @@ t.test('what is written is read again', async (t) => {
   )
 })
 
+t.test('nanoseconds are rounded once, to the nearest time that a double holds', async (t) => {
+  for (const timestampMs of [274003475968.25, 1_700_000_000_123.4565, 4_294_967_295_999.5]) {
+    const parts: Uint8Array[] = []
+    const writer = new PcapngWriter((bytes) => parts.push(bytes))
+    writer.addInterface({ name: 'eth0', resolution: 'ns' })
+    writer.packet({ interface: 0, timestampMs, bytes: bytesOf(1) })
+    t.equal((await readAll(concat(...parts))).frames[0].timestampMs, timestampMs)
+  }
+})
+
 t.test('a comment that is too long is cut between characters', async (t) => {
   const parts: Uint8Array[] = []
   const writer = new PcapngWriter((bytes) => parts.push(bytes))
