@@ -87,9 +87,10 @@ t.test('of a namespace, also while /sys shows another one', async (t) => {
     prefixLength: 32,
   })
   has('default of IPv6', { family: 6, destination: '::', prefixLength: 0, gateway: '2001:db8::ff' })
-  t.same(
-    lab.inside('b', () => readRoutes()).filter((r) => r.family === 4),
-    [],
+  const other = lab.inside('b', () => readRoutes())
+  t.notOk(
+    other.some((route) => route.family === 4 && route.interface === 'eth0'),
+    'another namespace has its own',
   )
 })
 
