@@ -102,6 +102,16 @@ t.test('a frame by hand', async (t) => {
   t.equal(layers[2].fields[3].offset, 44, 'offsets count from the start of the view')
 })
 
+t.test('the names of flags', async (t) => {
+  const advertisement = (rest: number) =>
+    layersOf({ ipv6: IPV6, icmpv6: { type: 136, target: '2001:db8::110', rest } })
+  t.equal(shown(advertisement(0x80000000), 'icmpv6.flags'), '0x4 (router)')
+  t.equal(shown(advertisement(0x60000000), 'icmpv6.flags'), '0x3 (override solicited)')
+  t.equal(shown(advertisement(0), 'icmpv6.flags'), '0x0')
+  const fragment = layersOf({ ipv4: { ...IPV4, mf: true, df: true } })
+  t.equal(shown(fragment, 'ipv4.flags'), '0x3 (MF DF)')
+})
+
 t.test('layers, outermost first', async (t) => {
   const expected = [
     ['ethernet', 'ipv4', 'tcp', 'padding'],

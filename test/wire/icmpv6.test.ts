@@ -146,6 +146,10 @@ t.test('what it lets pass', async (t) => {
     ['a redirect', packet(ROUTER, VIP, `89000000 00000000 ${VIP}${VIP}`)],
   ]
   for (const [name, bytes] of right) t.ok(isGood(bytes), name)
+  for (const word of [0, 1, 2, 3]) {
+    const source = NOWHERE.slice(8 * word + 8) + '00000001' + NOWHERE.slice(0, 8 * word)
+    t.ok(isGood(packet(source, VIP, SOLICITATION)), `${source} is not nowhere`)
+  }
 })
 
 t.test('the search for an option can not be led astray', async (t) => {

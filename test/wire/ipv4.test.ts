@@ -111,6 +111,29 @@ t.test('every flipped bit of a header is found by the checksum', async (t) => {
   }
 })
 
+t.test('the checksum is right where the words add up to 0xffff, and nowhere else', async () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 60, maxLength: 60 }),
+      fc.integer({ min: 5, max: 15 }),
+      fc.integer({ min: -1, max: 1 }),
+      (bytes, words, change) => {
+        const view = viewOf(bytes)
+        ipv4.setHeaderBytes(view, 0, 4 * words)
+        ipv4.updateChecksum(view, 0)
+        const right = ipv4.checksum(view, 0)
+        view.setUint16(10, right + change)
+        // 0x0000 less 1 is stored as 0xffff, which is the same number.
+        const isRight = change === 0 || (right === 0 && change === -1)
+        let total = 0
+        for (let i = 0; i < 4 * words; i += 2) total += view.getUint16(i)
+        return ipv4.isChecksumGood(view, 0) === isRight && (total % 0xffff === 0) === isRight
+      },
+    ),
+    { seed: SEED, numRuns: 2000 },
+  )
+})
+
 t.test('a header is written', async (t) => {
   const bytes = written(t, 20, (view, at) =>
     ipv4.writeHeader(view, at, 0, 115, 0, 0x4000, 64, 17, 0xc0a80001 | 0, 0xc0a800c7 | 0),
