@@ -1,8 +1,8 @@
 /** What this machine's kernel does beside us: addresses, forwarding, offloads, reverse paths. */
+import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { readAddresses, readInterface, readRoutes, runTool } from '../native/interfaces.js'
 import { readSysctl } from '../realserver/machine.js'
-import { type Finding, note, ok, problem, skipped } from './finding.js'
-import { findProgram } from './host.js'
+import { type Finding, note, ok, problem } from './finding.js'
 
 /** Whether a guard of ours stands: its tables are called uipvs_… (daemon/guard.ts). */
 function guardTables(): string[] | null {
@@ -51,22 +51,17 @@ export function checkKernelAndVip(vip: string): Finding[] {
   return findings
 }
 
-const AGGREGATES = ['generic-receive-offload', 'large-receive-offload', 'rx-gro-hw']
-
 /** Frames longer than the MTU can't be sent on by libpcap; af_packet sends them on whole. */
 export function checkOffloads(interfaceName: string, engine: string): Finding {
-  const why = 'libpcap gets joined frames longer than the MTU, and unfinished checksums on veth'
-  if (findProgram('ethtool') === null) {
-    return skipped('offloads', 'ethtool is missing', why, 'apt-get install ethtool')
-  }
-  const text = runTool('ethtool', ['-k', interfaceName], 'ethtool')
-  const on = AGGREGATES.filter((name) => new RegExp(`^${name}: on`, 'm').test(text))
+  const why = 'libpcap gets joined frames that are longer than the MTU, and cannot send them on'
+  const lro = hasLargeReceive(interfaceName)
+  const on = [...(hasOffload(interfaceName, 'gro') ? ['GRO'] : []), ...(lro ? ['LRO'] : [])]
   if (on.length === 0) return ok('offloads', `${interfaceName} joins no frames`, why)
-  const found = `${on.join(', ')} on ${interfaceName}`
+  const found = `${on.join(' and ')} on ${interfaceName}`
   const fix = `ethtool -K ${interfaceName} gro off lro off`
   if (engine === 'libpcap') return problem('offloads', found, why, fix)
-  return on.includes('large-receive-offload')
-    ? note('offloads', found, 'joined by LRO, frames cannot always be taken apart again', fix)
+  return lro
+    ? note('offloads', found, 'what LRO has joined cannot always be taken apart again', fix)
     : ok('offloads', `${found}: fine for af_packet`, why)
 }
 

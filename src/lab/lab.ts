@@ -51,6 +51,7 @@ export const PROGRAMS = {
   realserver: join(import.meta.dirname, 'realserver-program.js'),
   client: join(import.meta.dirname, 'client-program.js'),
   crafted: join(import.meta.dirname, 'crafted-program.js'),
+  offload: join(import.meta.dirname, 'offload-program.js'),
   capture: join(import.meta.dirname, 'capture-program.js'),
   uipvs: join(import.meta.dirname, '..', 'cli', 'uipvs.js'),
   uipvsadm: join(import.meta.dirname, '..', 'cli', 'uipvsadm.js'),
@@ -225,24 +226,16 @@ export class Lab {
   /**
    * libpcap hands us frames as the sender's kernel left them: with checksums that "hardware" would
    * have finished, and longer than the MTU. So with that engine the hosts do all of it themselves.
-   * Returns what was done, or why it was not.
+   * Returns what was done, as a person would type it; empty for other engines.
    */
   switchOffloadsOff(): string {
     if (this.#state.engine !== 'libpcap') return ''
-    const off = 'rx off tx off sg off tso off gso off gro off'
-    try {
-      for (const host of HOSTS) {
-        const interfaces = host === 'router' ? ['eth0', 'eth1'] : ['eth0']
-        for (const name of interfaces) {
-          const result = this.run(host, ['ethtool', '-K', name, ...off.split(' ')])
-          if (result.status !== 0)
-            throw new CommandError(`ethtool -K ${name} ${off}`, result.stderr)
-        }
-      }
-    } catch (error) {
-      return `offloads stay on, TCP through libpcap will fail: ${(error as Error).message}`
+    for (const host of HOSTS) {
+      const interfaces = host === 'router' ? ['eth0', 'eth1'] : ['eth0']
+      const result = this.run(host, [process.execPath, PROGRAMS.offload, ...interfaces])
+      if (result.status !== 0) throw new CommandError(`offloads off (in ${host})`, result.stderr)
     }
-    return `ethtool -K eth0 ${off}   on every host, for libpcap`
+    return 'ethtool -K eth0 rx off tx off sg off tso off gso off gro off   on every host, for libpcap'
   }
 
   /** From now on the lab stays when its owner ends. */
