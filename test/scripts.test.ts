@@ -21,7 +21,7 @@ function runTests(files: Record<string, string>, ...argv: string[]) {
     writeFileSync(path, `import t from 'tap'\n${text}\n`)
   }
   // The runner is itself run by tap here, and must not take itself for a child of the outer one.
-  const isOurs = ([name]: [string, unknown]) => !name.startsWith('TAP')
+  const isOurs = ([name]: [string, unknown]) => !/^(TAP|NODE_OPTIONS$)/.test(name)
   const env = Object.fromEntries(Object.entries(process.env).filter(isOurs))
   const done = spawnSync(process.execPath, ['scripts/test.mjs', ...argv], {
     cwd: folder,
@@ -41,6 +41,11 @@ t.test('counts assertions of all files', async (t) => {
   const { status, last } = runTests({ a: GOOD, 'deep/b': GOOD })
   t.equal(last, '4 passed, 0 failed, 0 skipped')
   t.equal(status, 0)
+})
+
+t.test('what a test starts is started as anybody would start it', async (t) => {
+  const text = `t.equal(process.env.NODE_OPTIONS, undefined); t.same(process.execArgv, ['--enable-source-maps'])`
+  t.equal(runTests({ a: text }).last, '2 passed, 0 failed, 0 skipped')
 })
 
 t.test('runs what was asked for', async (t) => {
