@@ -151,7 +151,8 @@ export function makeNamespaces(t: TestLike, plan: LabPlan): Lab | undefined {
   }
 }
 
-function within<T>(path: string, body: () => T): T {
+/** Runs `body` with this thread in the network namespace at `path`, and comes back. */
+export function within<T>(path: string, body: () => T): T {
   const home = openSync('/proc/thread-self/ns/net', 'r')
   const there = openSync(path, 'r')
   try {

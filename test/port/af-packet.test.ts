@@ -1,4 +1,5 @@
 /** The af_packet port between real namespaces: what goes in comes out, and nothing else does. */
+import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import type { Port } from '../../src/engine/port.js'
 import { ACTION, DROP, FORWARDED, NOT_VIP, OTHER_HOST } from '../../src/engine/verdict.js'
@@ -349,6 +350,55 @@ t.test('wait() ends when somebody wakes it', async (t) => {
   wire.port.wait(30)
   t.ok(process.hrtime.bigint() - again > 25_000_000n, 'it was drained')
 })
+
+t.test('nothing is allocated for a frame or a batch', async (t) => {
+  const wire = twoArms(t)
+  if (wire === undefined) return
+  const { lab } = wire
+  const program = new URL('./garbage-program.js', import.meta.url).pathname
+  const words = ['--expose-gc', '--max-semi-space-size=64', program]
+  const places = ['client', 'director'].map((host) => `/run/netns/${lab.name(host)}`)
+  const text = execFileSync(process.execPath, [...words, ...places, lab.macOf('director:in')])
+  const { frames, batches, grown, ringDrops, sendErrors } = JSON.parse(String(text))
+  t.comment(String(text).trim())
+  t.same({ ringDrops, sendErrors }, { ringDrops: 0, sendErrors: 0 })
+  t.ok(frames >= 200_000, `${frames} frames`)
+  // The measurement itself makes some 10 kB, however long it runs.
+  t.ok(grown < 32_000, `${grown} bytes for ${frames} frames in ${batches} batches`)
+})
+
+t.test(
+  'without virtio headers: whole frames pass, what they alone could express does not',
+  async (t) => {
+    const wire = twoArms(t, { virtio: false })
+    if (wire === undefined) return
+    const { lab, port, client, server } = wire
+    port.serve([VIP])
+    t.same(
+      port.arms.map((arm) => arm.superframes),
+      [false, false],
+    )
+    const frame = udpFrame(lab.macOf('director:in'), lab.macOf('client:eth0'), VIP, 100)
+    client.send(frame)
+    t.equal(relay(port, lab, 1, 'server:eth0', 1).length, 1)
+    t.equal(server.take(1).length, 1)
+    const at = port.outbox.reserve(frame.length, 0)
+    port.outbox.bytes.set(frame, at)
+    port.flush()
+    t.same(client.take(1), [frame], 'frames of our own too')
+    // The client's kernel leaves the checksum to the veth pair.
+    lab.run(
+      'client',
+      `ip addr add 198.51.100.7/24 dev eth0
+     ip route add ${VIP} dev eth0
+     ip neigh add ${VIP} lladdr ${lab.macOf('director:in')} dev eth0
+     echo hello | timeout 1 bash -c 'cat > /dev/udp/${VIP}/53'`,
+    )
+    t.equal(relay(port, lab, 1, 'server:eth0', 1).length, 1)
+    t.same(server.drain(), [], 'a checksum that nobody computed goes nowhere')
+    t.equal(port.counters.sendErrors, 1)
+  },
+)
 
 t.test('mistakes of the operator are explained', async (t) => {
   t.throws(() => openAfPacket({ interfaces: [] }), /-i/)

@@ -1,0 +1,76 @@
+/**
+ * Run by a test as root, with `--expose-gc` and a young generation so large that nothing is
+ * collected: what the heap grows by is what was allocated.
+ *
+ *     node --expose-gc --max-semi-space-size=64 garbage-program.js CLIENT-NETNS DIRECTOR-NETNS MAC
+ *
+ * Sends frames into one namespace, forwards them in the other, and prints as JSON how many frames
+ * and batches that was and by how many bytes the heap grew.
+ */
+import { getHeapStatistics } from 'node:v8'
+import { FORWARDED } from '../../src/engine/verdict.js'
+import { addressOf } from '../../src/native/libc.js'
+import { openAfPacket } from '../../src/port/af-packet.js'
+import { SendVector } from '../../src/port/send-vector.js'
+import { build } from '../../src/wire/build.js'
+import { within } from '../namespaces.js'
+import { RawPeer } from './raw-peer.js'
+
+const ROW = 256
+const SLOT_BYTES = 64
+/** V8 compiles what is hot late, and what it interprets allocates for every number above 2^31. */
+const WARM_UP_ROUNDS = 2000
+const ROUNDS = 1600
+const [clientPath, directorPath, mac] = process.argv.slice(2)
+
+const client = within(clientPath, () => new RawPeer('eth0'))
+const port = within(directorPath, () => openAfPacket({ interfaces: ['in', 'out'] }))
+port.serve(['10.9.0.2'])
+const memory = new Uint8Array(ROW * SLOT_BYTES)
+const base = addressOf(memory)
+const row = new SendVector(ROW, 1)
+for (let i = 0; i < ROW; i++) {
+  const frame = build({
+    ethernet: { destination: mac },
+    ipv4: { source: '10.9.0.1', destination: '10.9.0.2' },
+    udp: { sport: i, dport: 9 },
+    payload: 18,
+  })
+  memory.set(frame, i * SLOT_BYTES)
+  row.push(base + i * SLOT_BYTES, frame.length)
+}
+
+let frames = 0
+let batches = 0
+
+function round(): void {
+  row.send(client.fd, 0, ROW)
+  let left = ROW
+  for (let tries = 0; left > 0 && tries < 100; tries++) {
+    const batch = port.receive()
+    if (batch.count === 0) {
+      port.settle(batch)
+      port.wait(10)
+      continue
+    }
+    for (let i = 0; i < batch.count; i++) {
+      batch.verdict[i] = FORWARDED
+      batch.egress[i] = 1
+    }
+    frames += batch.count
+    left -= batch.count
+    batches++
+    port.settle(batch)
+  }
+}
+
+for (let i = 0; i < WARM_UP_ROUNDS; i++) round()
+global.gc?.()
+frames = 0
+batches = 0
+const before = getHeapStatistics().used_heap_size
+for (let i = 0; i < ROUNDS; i++) round()
+const grown = getHeapStatistics().used_heap_size - before
+console.log(JSON.stringify({ frames, batches, grown, ...port.counters }))
+port.close()
+client.close()
