@@ -3,7 +3,8 @@
  * layer by layer through the `fields` tables of the codecs, so what is shown is what the codecs see.
  *
  * Any bytes can be described. A header that is cut shows the fields that are whole and ends the walk;
- * what nothing is known of is `payload`, what lies behind the end of the IP packet `padding`.
+ * what nothing is known of is `payload`, what lies behind the end of the IP packet `padding`. A packet
+ * that an ICMP error quotes is read as any other; a quote within that quote counts as payload.
  */
 import { formatIpv4, formatIpv6, formatMac } from './address.js'
 import * as arp from './arp.js'
@@ -35,7 +36,7 @@ export interface Layer {
 
 /** Bytes of payload that are shown. */
 const SHOWN_BYTES = 32
-/** Quoted packets within quoted packets, extension headers and tags, taken together. */
+/** Where a walk over tags, extension headers, chunks or options ends: a frame may be full of them. */
 const LAYERS_MAX = 32
 
 /** The layers of the Ethernet frame `[at, end)`, outermost first. */

@@ -7,10 +7,9 @@
  */
 
 /**
- * How a value is written for people:
- * `number` decimal, `hex` with all its digits, both with the value's name if `names` has one; `mac`,
- * `ipv4`, `ipv6` as addresses; `flags` hex with the names of the bits that are set,
- * the lowest first.
+ * How a value is written for people: `number` decimal, `hex` with all its digits, both with the
+ * value's name if `names` has one; `mac`, `ipv4`, `ipv6` as addresses; `flags` hex with the names of
+ * the bits that are set, the lowest first.
  */
 export type FieldKind = 'number' | 'hex' | 'mac' | 'ipv4' | 'ipv6' | 'flags'
 
