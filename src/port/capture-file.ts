@@ -5,8 +5,8 @@
  *     for await (const frame of capture) …
  *     if (capture.problem !== null) …
  *
- * Whatever the bytes are, reading ends: with the end of the capture, or with a `problem`, which is a
- * value and not an exception, since a damaged capture is an ordinary input; all frames before the
+ * Whatever the bytes are, reading ends: with the end of the capture, or with a `problem`, which is
+ * a value and not an exception, since a damaged capture is an ordinary input; all frames before the
  * damage have been given by then. Exceptions are left for mistakes of the program.
  */
 import { createReadStream } from 'node:fs'

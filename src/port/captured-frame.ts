@@ -1,6 +1,6 @@
 /**
- * One frame of a capture, whatever the format, what can be wrong with a capture, and the interface of
- * the readers of the formats (pcap.ts, pcapng-reader.ts), which capture-file.ts drives.
+ * One frame of a capture, whatever the format, what can be wrong with a capture, and the interface
+ * of the readers of the formats (pcap.ts, pcapng-reader.ts), which capture-file.ts drives.
  */
 import type { ByteWindow } from './byte-window.js'
 
@@ -38,8 +38,8 @@ export interface CaptureProblem {
 }
 
 /**
- * What a reader of one format says when asked to go on: a frame; that it needs to see so many bytes;
- * that it has passed over something (null); or what is wrong. It never waits.
+ * What a reader of one format says when asked to go on: a frame; that it needs to see so many
+ * bytes; that it has passed over something (null); or what is wrong. It never waits.
  */
 export type Step =
   | { readonly frame: CapturedFrame }

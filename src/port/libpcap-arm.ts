@@ -6,8 +6,8 @@
  *   `open()`, and emits `packet` for each until there are none. Each is copied into the batch here.
  *   It does not keep that buffer from being collected: the listener for `packet` does.
  * - It captures promiscuously, and what is sent too: the filter sorts that out (libpcap-filter.ts).
- * - A filter can't be changed: `serve()` opens a second handle, and closes the first when the frames
- *   in it have been read (overlap.ts).
+ * - A filter can't be changed: `serve()` opens a second handle, and closes the first when the
+ *   frames in it have been read (overlap.ts).
  * - A closed handle must not be garbage collected: `cap` frees the libuv handle in it, which it has
  *   stopped but not closed, and the loop would still point to it. Nor may it be opened again, for
  *   the same reason. So closed handles are kept for ever; they are small, and few.
@@ -133,7 +133,7 @@ export class LibpcapArm implements Arm {
     retire(old)
   }
 
-  /** `since`: the overlap that begins with this handle; it is the new one in it, old in the next. */
+  /** `since`: the overlap that begins with this handle, which is old in any other. */
   #open(filter: string, since: Overlap | null): CapHandle {
     const handle = new this.#Cap()
     const buffer = Buffer.alloc(FRAME_BYTES_MAX)

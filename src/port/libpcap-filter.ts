@@ -11,7 +11,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 
-/** Beyond this many VIPs the filter lets all IP to our MAC address through: the director decides. */
+/** Beyond this many VIPs the filter lets all IP to our MAC address through. */
 export const VIPS_IN_FILTER_MAX = 256
 
 export function libpcapFilter(mac: string, vips: readonly string[]): string {

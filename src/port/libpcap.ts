@@ -2,11 +2,11 @@
  * The port on libpcap, through the `cap` package: slower than `af_packet.ts`, with no need of
  * structures of the kernel's. What `cap` is made of dictates how it works (libpcap-arm.ts):
  *
- * - `cap` lives in libuv's default loop, so the port works only in the main thread of a process: the
- *   daemon runs it in a forked child. It can't block; it announces frames (`EventPort`).
+ * - `cap` lives in libuv's default loop, so the port works only in the main thread of a process:
+ *   the daemon runs it in a forked child. It can't block; it announces frames (`EventPort`).
  * - Frames come in bursts, one event each. The director is called when the burst is over, or when a
- *   batch is full. Under a load that never lets a burst end, the event loop does not turn: the
- *   director still ticks, but commands to the process wait.
+ *   batch is full. A burst lasts until the ring of the kernel is empty: under overload the event
+ *   loop turns late (0.7 s were seen). The director still ticks, but commands to the process wait.
  * - No virtio header: partial checksums are recognised and completed (partial-checksum.ts), and a
  *   frame longer than the MTU, an aggregate of GRO, can't be sent: it counts as a send error. The
  *   offloads gro, lro and tso must be off where this port is used; `uipvs doctor` says so.

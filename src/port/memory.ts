@@ -13,8 +13,9 @@
  *
  * A batch without frames owes nothing: it may be settled, or not.
  *
- * With `discard: true` nothing is copied or kept, only counted; and with `preload()` the same frames
- * come again and again from a ring. Together the two allocate nothing, which benchmarks need.
+ * With `discard: true` nothing is copied or kept, only counted; and with `preload()` the same
+ * frames come again and again from a ring. Together the two allocate nothing, which benchmarks
+ * need.
  */
 import { Batch } from '../engine/batch.js'
 import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'

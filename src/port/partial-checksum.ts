@@ -8,12 +8,12 @@
  *
  *   field = sum(pseudo-header)    ->    field := ~sum(TCP or UDP header and payload, as they are)
  *
- * Completing is harmless where the recognition is wrong. A checksum that is right already and equals
- * the pseudo-header's sum by chance is given the same value again, since it makes the sum of all
- * words 0xffff. A wrong one is taken for a partial one with a chance of 1 in 65536.
+ * Completing is harmless where the recognition is wrong. A checksum that is right already and
+ * equals the pseudo-header's sum by chance is given the same value again, since it makes the sum of
+ * all words 0xffff. A wrong one is taken for a partial one with a chance of 1 in 65536.
  *
- * Left alone: fragments (the kernel completes a packet before it cuts it), aggregates (they can't be
- * sent whole anyway) and everything malformed (the director has verdicts for that).
+ * Left alone: fragments (the kernel completes a packet before it cuts it), aggregates (they can't
+ * be sent whole anyway) and everything malformed (the director has verdicts for that).
  */
 const ETHERTYPE_IPV4 = 0x0800
 const ETHERTYPE_VLAN = 0x8100

@@ -1,12 +1,13 @@
 /**
- * Writes pcapng (draft-ietf-opsawg-pcapng), the capture format in which a packet can have a comment:
- * there the verdict of each frame stands. In little-endian order; all parts are padded to 32 bits.
+ * Writes pcapng (draft-ietf-opsawg-pcapng), the capture format in which a packet can have a
+ * comment: there the verdict of each frame stands. In little-endian order; all parts are padded to
+ * 32 bits.
  *
  *   block      | type | length | body … | length |          both lengths count the whole block
  *   section    body: | byte-order magic | 1 . 0 | section length, 64 bits, -1: unknown | options |
  *   interface  body: | link type, 16 bits | 0 | snap length | options |
- *   packet     body: | interface | time, high | time, low | captured | original | bytes … | options |
- *   option     | code, 16 bits | length, 16 bits | value … |  the last one has code 0 and no value
+ *   packet     body: | interface | time, high, low | captured | original | bytes … | options |
+ *   option     | code, 16 bits | length, 16 bits | value … |  the last has code 0 and no value
  *
  * The encoders below are pure; `PcapngWriter` gives their blocks to whatever takes bytes, and
  * `openPcapng()` gives them to a file or to standard output.

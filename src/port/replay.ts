@@ -7,9 +7,10 @@
  *     }
  *     if (port.problem !== null) …
  *
- * A file can make us wait and `receive()` must not, so `fill()` reads ahead one batch. The frames of
- * a batch share one time, as they do on a wire: a batch ends where the capture has gone on for more
- * than `quantumMs`, and where the arm changes. The clock never goes back, even where timestamps do.
+ * A file can make us wait and `receive()` must not, so `fill()` reads ahead one batch. The frames
+ * of a batch share one time, as they do on a wire: a batch ends where the capture has gone on for
+ * more than `quantumMs`, and where the arm changes. The clock never goes back, even where
+ * timestamps do.
  */
 import { Batch } from '../engine/batch.js'
 import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'
@@ -138,7 +139,9 @@ export class ReplayPort implements Port {
 
   async #refuse(frame: CapturedFrame): Promise<void> {
     const record = frame.index
-    const message = `only Ethernet (link type 1) can be replayed: record ${record} has link type ${frame.linkType}`
+    const message =
+      `only Ethernet (link type 1) can be replayed: record ${record} ` +
+      `has link type ${frame.linkType}`
     this.#problem = { kind: 'unsupported', message, record, offset: 0 }
     this.#ahead.length = 0
     this.#next = 0

@@ -1,6 +1,7 @@
 /**
- * Captures, whole and damaged, of both formats and both byte orders, through the readers and through
- * the port that plays them. Whatever the bytes are, reading has to end without an exception, and:
+ * Captures, whole and damaged, of both formats and both byte orders, through the readers and
+ * through the port that plays them. Whatever the bytes are, reading has to end without an
+ * exception, and:
  *
  *   frames are numbered from 0, and hold together no more bytes than the file
  *   times are numbers; a problem lies within the file

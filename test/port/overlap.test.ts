@@ -21,7 +21,8 @@ t.test('in any interleaving, each frame of the overlap is taken exactly once', (
   const frames = fc.array(fc.nat(3), { maxLength: 12 })
   fc.assert(
     fc.property(frames, frames, frames, fc.array(fc.boolean()), (before, during, after, order) => {
-      // Both handles keep the order of the wire. What comes before, and after, differs from the rest.
+      // Both handles keep the order of the wire. What comes before, and after, differs from the
+      // rest.
       const ofOld = [...before.map((f) => f + 10), ...during]
       const ofNew = [...during, ...after.map((f) => f + 20)]
       const overlap = new Overlap()
