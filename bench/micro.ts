@@ -35,24 +35,62 @@ const { values } = parseArgs({
 
 /** A director over a memory port whose neighbours are known, with `flows` connections. */
 function prepare(flows: number): { loop: Loop; port: MemoryPort } {
-  const limits = { services: 16, destinations: 64, connections4: 1_100_000, connections6: 16, templates: 16 }
-  const rules = new RuleBook(new Region(new ArrayBuffer(Balancer.bytes(limits))), limits, 0x5eed, SCHEDULERS)
+  const limits = {
+    services: 16,
+    destinations: 64,
+    connections4: 1_100_000,
+    connections6: 16,
+    templates: 16,
+  }
+  const rules = new RuleBook(
+    new Region(new ArrayBuffer(Balancer.bytes(limits))),
+    limits,
+    0x5eed,
+    SCHEDULERS,
+  )
   const port = new MemoryPort({ discard: true, batch: 64 })
-  const director = new Director({ rules, arms: port.arms, outbox: port.outbox, mode: values.mode as 'textbook' })
+  const director = new Director({
+    rules,
+    arms: port.arms,
+    outbox: port.outbox,
+    mode: values.mode as 'textbook',
+  })
   const network = Int32Array.of(parseIpv4('192.168.1.0') as number, 0, 0, 0)
-  director.setRoutes([{ family: 4, network, prefixBits: 24, kind: 'unicast', arm: 0, gateway: null, mtu: 0 }])
-  director.setVips([{ family: 4, words: Int32Array.of(parseIpv4(VIP) as number, 0, 0, 0), onKernel: false, announced: false }])
+  director.setRoutes([
+    { family: 4, network, prefixBits: 24, kind: 'unicast', arm: 0, gateway: null, mtu: 0 },
+  ])
+  director.setVips([
+    {
+      family: 4,
+      words: Int32Array.of(parseIpv4(VIP) as number, 0, 0, 0),
+      onKernel: false,
+      announced: false,
+    },
+  ])
   const service = { protocol: 'tcp', address: VIP, port: 80 } as const
-  const settings = { scheduler: 'wlc', persistent: 0, netmask: '255.255.255.255', ops: false, pe: '', schedulerFlags: 0 }
+  const settings = {
+    scheduler: 'wlc',
+    persistent: 0,
+    netmask: '255.255.255.255',
+    ops: false,
+    pe: '',
+    schedulerFlags: 0,
+  }
   director.apply({ op: 'add-service', service, settings })
   for (let n = 2; n <= 4; n++) {
     const destination = { address: `192.168.1.${n}`, port: 80 }
-    director.apply({ op: 'add-destination', service, destination, settings: { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 } })
+    director.apply({
+      op: 'add-destination',
+      service,
+      destination,
+      settings: { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 },
+    })
   }
   // The ring hands out the same frames again and again: "realservers" with the director's own MAC
   // address leave them addressed to it.
   const { macHigh, macLow } = port.arms[0]
-  for (let slot = 0; slot < director.neighbours.highWater; slot++) director.neighbours.pin(slot, macHigh, macLow)
+  for (let slot = 0; slot < director.neighbours.highWater; slot++)
+    director.neighbours.pin(slot, macHigh, macLow)
 
   // Time stands still: no connection ends while we measure.
   const loop = new Loop(port, director, () => 1000)
@@ -66,7 +104,9 @@ function prepare(flows: number): { loop: Loop; port: MemoryPort } {
     }
   }
   const data = frameOf(0, 'A')
-  const order = Array.from({ length: Math.min(flows, RING_FRAMES_MAX) }, (_, k) => flowed(data, flows <= RING_FRAMES_MAX ? k : Math.floor(Math.random() * flows)))
+  const order = Array.from({ length: Math.min(flows, RING_FRAMES_MAX) }, (_, k) =>
+    flowed(data, flows <= RING_FRAMES_MAX ? k : Math.floor(Math.random() * flows)),
+  )
   for (let k = order.length - 1; k > 0; k--) {
     const other = Math.floor(Math.random() * (k + 1))
     ;[order[k], order[other]] = [order[other], order[k]]
@@ -106,7 +146,9 @@ function run(loop: Loop, port: MemoryPort, ring: Uint8Array[], frames: number): 
 
 const frames = Number(values.frames)
 const rounds = Number(values.rounds)
-const runs = values.flows.split(',').map((text) => ({ flows: Number(text), ns: [] as number[], ...prepare(Number(text)) }))
+const runs = values.flows
+  .split(',')
+  .map((text) => ({ flows: Number(text), ns: [] as number[], ...prepare(Number(text)) }))
 for (let round = 0; round < rounds + 1; round++) {
   for (const { loop, ns } of runs) {
     const before = loop.counts[FORWARDED]
@@ -124,5 +166,7 @@ for (const { flows, ns } of runs) {
   ns.sort((a, b) => a - b)
   const best = ns[0]
   const median = ns[ns.length >> 1]
-  console.log(`${String(flows).padEnd(10)} ${best.toFixed(1).padStart(13)} ${median.toFixed(1).padStart(17)} ${(1000 / best).toFixed(1).padStart(25)}`)
+  console.log(
+    `${String(flows).padEnd(10)} ${best.toFixed(1).padStart(13)} ${median.toFixed(1).padStart(17)} ${(1000 / best).toFixed(1).padStart(25)}`,
+  )
 }

@@ -7,7 +7,13 @@
  *
  * The order in which things are objected to is Linux's (`ip_vs_ctl.c`), as ipvsadm users see it.
  */
-import { isLinkLocal6, isMulticast, isUnspecified, type ParsedAddress, parseAddress } from './address.js'
+import {
+  isLinkLocal6,
+  isMulticast,
+  isUnspecified,
+  type ParsedAddress,
+  parseAddress,
+} from './address.js'
 import { Balancer, type FollowedKernel, type Limits } from './balancer.js'
 import { NONE } from './connection.js'
 import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
@@ -61,6 +67,8 @@ export class RuleBook {
   /** By slot of the service. */
   readonly serviceKeys: (ServiceKey | undefined)[] = []
   readonly serviceSettings: (ServiceSettings | undefined)[] = []
+  /** A number that changes whenever the statistics of a slot begin anew at zero. */
+  readonly destinationEpochs: number[] = []
   /** By slot of the destination. */
   readonly destinationNames: (DestinationNames | undefined)[] = []
   daemons: readonly SyncDaemon[] = []
@@ -136,6 +144,11 @@ export class RuleBook {
     return this.#services.get(serviceText(key))
   }
 
+  /** As `destinationEpochs`, for services. */
+  serviceEpoch(slot: number): number {
+    return this.#serials[slot]
+  }
+
   /** Slots of deleted destinations that are still remembered. */
   trash(): Iterable<number> {
     return this.#trashKeys.keys()
@@ -149,9 +162,19 @@ export class RuleBook {
     const parsed = parseServiceKey(key)
     const factory = this.#judge(settings, parsed.family)
     const { services } = this.balancer
-    const slot = services.create(parsed.family, parsed.protocol, parsed.words, parsed.port, parsed.fwmark)
+    const slot = services.create(
+      parsed.family,
+      parsed.protocol,
+      parsed.words,
+      parsed.port,
+      parsed.fwmark,
+    )
     if (slot === NONE) {
-      throw new RuleError('ENOSPC', 'service', `no room for more than ${services.capacity} services`)
+      throw new RuleError(
+        'ENOSPC',
+        'service',
+        `no room for more than ${services.capacity} services`,
+      )
     }
     this.#services.set(text, slot)
     this.#serials[slot] = ++this.#serial
@@ -175,7 +198,13 @@ export class RuleBook {
     const flags =
       (settings.persistent > 0 ? SERVICE_PERSISTENT : 0) | (settings.ops ? SERVICE_ONE_PACKET : 0)
     const mask = netmask(settings.netmask, family)
-    this.balancer.services.configure(slot, flags, settings.persistent, mask, settings.schedulerFlags)
+    this.balancer.services.configure(
+      slot,
+      flags,
+      settings.persistent,
+      mask,
+      settings.schedulerFlags,
+    )
     this.serviceSettings[slot] = settings
   }
 
@@ -189,7 +218,11 @@ export class RuleBook {
     this.serviceSettings[slot] = undefined
   }
 
-  #addDestination(key: ServiceKey, destination: DestinationKey, settings: DestinationSettings): void {
+  #addDestination(
+    key: ServiceKey,
+    destination: DestinationKey,
+    settings: DestinationSettings,
+  ): void {
     const service = this.#service(key, 'destination-service')
     const { balancer } = this
     const { destinations, services } = balancer
@@ -197,7 +230,11 @@ export class RuleBook {
     const parsed = this.#judgeAddress(destination, services.family(service), settings)
     const liveKey = `${service} ${destinationText(destination)}`
     if (this.#live.has(liveKey)) {
-      throw new RuleError('EEXIST', 'destination', `${destinationText(destination)} is in the service already`)
+      throw new RuleError(
+        'EEXIST',
+        'destination',
+        `${destinationText(destination)} is in the service already`,
+      )
     }
     const trashKey = `${serviceText(key)} ${destinationText(destination)}`
     const old = this.#trash.get(trashKey)
@@ -205,12 +242,25 @@ export class RuleBook {
     if (old !== undefined) {
       this.#trash.delete(trashKey)
       this.#trashKeys.delete(slot)
-      if (old.serial !== this.#serials[service]) destinations.clearStatistics(slot)
-    } else {
-      slot = destinations.create(parsed.family, services.protocol(service), parsed.words, destination.port)
-      if (slot === NONE) {
-        throw new RuleError('ENOSPC', 'destination', `no room for more than ${destinations.capacity} destinations`)
+      if (old.serial !== this.#serials[service]) {
+        destinations.clearStatistics(slot)
+        this.destinationEpochs[slot] = ++this.#serial
       }
+    } else {
+      slot = destinations.create(
+        parsed.family,
+        services.protocol(service),
+        parsed.words,
+        destination.port,
+      )
+      if (slot === NONE) {
+        throw new RuleError(
+          'ENOSPC',
+          'destination',
+          `no room for more than ${destinations.capacity} destinations`,
+        )
+      }
+      this.destinationEpochs[slot] = ++this.#serial
     }
     this.#live.set(liveKey, slot)
     this.destinationNames[slot] = { address: destination.address, tunnel: settings.tunnel }
@@ -220,7 +270,11 @@ export class RuleBook {
     balancer.schedulers[service]?.added(slot)
   }
 
-  #editDestination(key: ServiceKey, destination: DestinationKey, settings: DestinationSettings): void {
+  #editDestination(
+    key: ServiceKey,
+    destination: DestinationKey,
+    settings: DestinationSettings,
+  ): void {
     const service = this.#service(key, 'destination-service')
     this.#judgeThresholds(settings)
     this.#judgeAddress(destination, this.balancer.services.family(service), settings)
@@ -243,7 +297,10 @@ export class RuleBook {
   #deleteDestination(service: number, slot: number): void {
     const { destinations, services, schedulers } = this.balancer
     const scheduler = schedulers[service]
-    const name = { address: this.destinationNames[slot]?.address ?? '', port: destinations.port(slot) }
+    const name = {
+      address: this.destinationNames[slot]?.address ?? '',
+      port: destinations.port(slot),
+    }
     scheduler?.removing(slot)
     services.setHead(service, destinations.unlink(slot, services.head(service)), -1)
     scheduler?.removed()
@@ -265,7 +322,11 @@ export class RuleBook {
   #setTimeouts(tcp: number, tcpfin: number, udp: number): void {
     for (const seconds of [tcp, tcpfin, udp]) {
       if (!isWhole(seconds, 0, TIMEOUT_MAX_S)) {
-        throw new RuleError('EINVAL', 'timeout', `a timeout of ${seconds} s is not within 0 to ${TIMEOUT_MAX_S}`)
+        throw new RuleError(
+          'EINVAL',
+          'timeout',
+          `a timeout of ${seconds} s is not within 0 to ${TIMEOUT_MAX_S}`,
+        )
       }
     }
     const { balancer } = this
@@ -276,11 +337,16 @@ export class RuleBook {
   }
 
   #setSysctl(name: string, value: string): void {
-    if (!isSysctlName(name)) throw new RuleError('ENOENT', 'sysctl', `there is no setting called ${name}`)
+    if (!isSysctlName(name))
+      throw new RuleError('ENOENT', 'sysctl', `there is no setting called ${name}`)
     const [min, max] = SYSCTL_RANGES[name]
     const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
     if (!isWhole(number, min, max)) {
-      throw new RuleError('EINVAL', 'sysctl', `${name} takes a whole number from ${min} to ${max}, not ${value}`)
+      throw new RuleError(
+        'EINVAL',
+        'sysctl',
+        `${name} takes a whole number from ${min} to ${max}, not ${value}`,
+      )
     }
     this.balancer.sysctls[name] = number
   }
@@ -297,14 +363,19 @@ export class RuleBook {
 
   #service(key: ServiceKey, subject = 'service'): number {
     const slot = this.#services.get(serviceText(key))
-    if (slot === undefined) throw new RuleError('ESRCH', subject, `there is no service ${serviceText(key)}`)
+    if (slot === undefined)
+      throw new RuleError('ESRCH', subject, `there is no service ${serviceText(key)}`)
     return slot
   }
 
   #destination(service: number, key: DestinationKey): number {
     const slot = this.#live.get(`${service} ${destinationText(key)}`)
     if (slot === undefined) {
-      throw new RuleError('ENOENT', 'destination', `the service has no destination ${destinationText(key)}`)
+      throw new RuleError(
+        'ENOENT',
+        'destination',
+        `the service has no destination ${destinationText(key)}`,
+      )
     }
     return slot
   }
@@ -322,7 +393,11 @@ export class RuleBook {
       )
     }
     if (!isWhole(settings.persistent, 0, TIMEOUT_MAX_S)) {
-      throw new RuleError('EINVAL', 'service', `a persistence of ${settings.persistent} s is not within 0 to ${TIMEOUT_MAX_S}`)
+      throw new RuleError(
+        'EINVAL',
+        'service',
+        `a persistence of ${settings.persistent} s is not within 0 to ${TIMEOUT_MAX_S}`,
+      )
     }
     netmask(settings.netmask, family)
     return known
@@ -331,10 +406,22 @@ export class RuleBook {
   #judgeThresholds(settings: DestinationSettings): void {
     const { weight, upperThreshold, lowerThreshold } = settings
     if (!isWhole(weight, 0, INT_MAX)) {
-      throw new RuleError('ERANGE', 'destination', `a weight of ${weight} is not within 0 to ${INT_MAX}`)
+      throw new RuleError(
+        'ERANGE',
+        'destination',
+        `a weight of ${weight} is not within 0 to ${INT_MAX}`,
+      )
     }
-    if (!isWhole(upperThreshold, 0, INT_MAX) || !isWhole(lowerThreshold, 0, INT_MAX) || lowerThreshold > upperThreshold) {
-      throw new RuleError('ERANGE', 'destination', `a lower threshold of ${lowerThreshold} does not go with an upper one of ${upperThreshold}`)
+    if (
+      !isWhole(upperThreshold, 0, INT_MAX) ||
+      !isWhole(lowerThreshold, 0, INT_MAX) ||
+      lowerThreshold > upperThreshold
+    ) {
+      throw new RuleError(
+        'ERANGE',
+        'destination',
+        `a lower threshold of ${lowerThreshold} does not go with an upper one of ${upperThreshold}`,
+      )
     }
   }
 
@@ -344,7 +431,11 @@ export class RuleBook {
       throw new RuleError('EINVAL', 'destination', `${destinationText(key)} is no address and port`)
     }
     if (parsed.family !== family && settings.method !== 'tunnel') {
-      throw new RuleError('EAFNOSUPPORT', 'destination', `${key.address} is not of the service's address family`)
+      throw new RuleError(
+        'EAFNOSUPPORT',
+        'destination',
+        `${key.address} is not of the service's address family`,
+      )
     }
     const isUnicast =
       !isMulticast(parsed) &&

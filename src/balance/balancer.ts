@@ -13,14 +13,23 @@ import {
   NONE,
 } from './connection.js'
 import { DestinationTable, OVERLOAD } from './destination.js'
-import { regionBytes, Region } from './region.js'
+import { Region, regionBytes } from './region.js'
 import { SCTP, TCP, UDP } from './rule.js'
 import { Flow, type Scheduler } from './scheduler.js'
 import { nextSctpState, SCTP_CLOSED, SCTP_ESTABLISHED, SCTP_TIMEOUTS_S } from './sctp-state.js'
 import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT, ServiceTable } from './service.js'
 import { Sysctls } from './sysctl.js'
 import { RST, SYN } from './tcp-flags.js'
-import { CL, ES, FW, NEXT_STATE, nextTcpState, TCP_ACTIVE, TCP_TIMEOUTS_S, TW } from './tcp-state.js'
+import {
+  CL,
+  ES,
+  FW,
+  NEXT_STATE,
+  nextTcpState,
+  TCP_ACTIVE,
+  TCP_TIMEOUTS_S,
+  TW,
+} from './tcp-state.js'
 import { TemplateKey, TemplateTable } from './template.js'
 import { type Expirer, TICK_MS } from './timer-wheel.js'
 
@@ -325,7 +334,13 @@ export class Balancer {
    * `event`: TCP flags, or the type of the SCTP chunk that decides, or -1 if the header is too
    * short to tell; `bytes`: length of the IP packet.
    */
-  account(table: ConnectionTable, slot: number, protocol: number, event: number, bytes: number): void {
+  account(
+    table: ConnectionTable,
+    slot: number,
+    protocol: number,
+    event: number,
+    bytes: number,
+  ): void {
     const destination = table.destination(slot)
     if (destination !== NONE) {
       this.destinations.countInput(destination, bytes)

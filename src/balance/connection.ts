@@ -207,7 +207,15 @@ export class ConnectionTable {
       words[at + i] = view.getInt32(client + 4 * i)
       words[at + V6_VIP + i] = view.getInt32(vip + 4 * i)
     }
-    this.#fill(slot, this.#bucketOf(slot, ports, protocol), protocol, ports, destination, flags, due)
+    this.#fill(
+      slot,
+      this.#bucketOf(slot, ports, protocol),
+      protocol,
+      ports,
+      destination,
+      flags,
+      due,
+    )
     return slot
   }
 
@@ -221,7 +229,8 @@ export class ConnectionTable {
     if (this.#heads[bucket] === slot + 1) this.#heads[bucket] = words[at + CHAIN]
     else {
       let previous = (this.#heads[bucket] - 1) << WORDS_BITS
-      while (words[previous + CHAIN] !== slot + 1) previous = (words[previous + CHAIN] - 1) << WORDS_BITS
+      while (words[previous + CHAIN] !== slot + 1)
+        previous = (words[previous + CHAIN] - 1) << WORDS_BITS
       words[previous + CHAIN] = words[at + CHAIN]
     }
     words[at + META] = 0

@@ -7,7 +7,14 @@
  *
  * Statistics at slot `capacity` are those of the whole director.
  */
-import { STAT_CONNECTIONS, STAT_COUNT, STAT_IN_BYTES, STAT_IN_PACKETS, STAT_OUT_BYTES, STAT_OUT_PACKETS } from './destination.js'
+import {
+  STAT_CONNECTIONS,
+  STAT_COUNT,
+  STAT_IN_BYTES,
+  STAT_IN_PACKETS,
+  STAT_OUT_BYTES,
+  STAT_OUT_PACKETS,
+} from './destination.js'
 import type { Region } from './region.js'
 
 const NONE = -1
@@ -66,7 +73,13 @@ export class ServiceTable {
   }
 
   /** A new service with this key, or NONE if the table is full. `fwmark` 0: known by its address. */
-  create(family: number, protocol: number, address: Int32Array, port: number, fwmark: number): number {
+  create(
+    family: number,
+    protocol: number,
+    address: Int32Array,
+    port: number,
+    fwmark: number,
+  ): number {
     const slot = this.#free.pop() ?? (this.#next < this.capacity ? this.#next++ : NONE)
     if (slot === NONE) return NONE
     const words = this.words
@@ -94,7 +107,8 @@ export class ServiceTable {
     if (this.#heads[bucket] === slot + 1) this.#heads[bucket] = chain
     else {
       let previous = this.#heads[bucket] - 1
-      while (words[previous * WORDS + CHAIN] !== slot + 1) previous = words[previous * WORDS + CHAIN] - 1
+      while (words[previous * WORDS + CHAIN] !== slot + 1)
+        previous = words[previous * WORDS + CHAIN] - 1
       words[previous * WORDS + CHAIN] = chain
     }
     this.#note(slot, -1)
@@ -103,7 +117,16 @@ export class ServiceTable {
   }
 
   /** The service with exactly this key, or NONE. */
-  find(family: number, protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, fwmark: number): number {
+  find(
+    family: number,
+    protocol: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    port: number,
+    fwmark: number,
+  ): number {
     const words = this.words
     let next = this.#heads[bucketOf(protocol, a0, a3, port, fwmark)]
     while (next !== 0) {
@@ -129,14 +152,27 @@ export class ServiceTable {
    * The service that serves a packet: by its mark (any protocol), by address and port, by address
    * and FTP's port for its data connections, by address and port 0. NONE if there is none.
    */
-  match(family: number, protocol: number, a0: number, a1: number, a2: number, a3: number, port: number, fwmark: number): number {
+  match(
+    family: number,
+    protocol: number,
+    a0: number,
+    a1: number,
+    a2: number,
+    a3: number,
+    port: number,
+    fwmark: number,
+  ): number {
     if (fwmark !== 0 && this.#marked > 0) {
       const marked = this.find(family, 0, 0, 0, 0, 0, 0, fwmark)
       if (marked !== NONE) return marked
     }
     const exact = this.find(family, protocol, a0, a1, a2, a3, port, 0)
     if (exact !== NONE) return exact
-    if (this.#ftp > 0 && protocol === TCP && (port === FTP_DATA_PORT || port >= UNPRIVILEGED_PORT)) {
+    if (
+      this.#ftp > 0 &&
+      protocol === TCP &&
+      (port === FTP_DATA_PORT || port >= UNPRIVILEGED_PORT)
+    ) {
       const ftp = this.find(family, TCP, a0, a1, a2, a3, FTP_PORT, 0)
       if (ftp !== NONE) return ftp
     }
@@ -186,7 +222,13 @@ export class ServiceTable {
     return this.words[slot * WORDS + SCHEDULER_FLAGS]
   }
 
-  configure(slot: number, flags: number, timeout: number, netmask: number, schedulerFlags: number): void {
+  configure(
+    slot: number,
+    flags: number,
+    timeout: number,
+    netmask: number,
+    schedulerFlags: number,
+  ): void {
     const at = slot * WORDS
     this.words[at + FLAGS] = USED | flags
     this.words[at + TIMEOUT] = timeout
@@ -248,7 +290,8 @@ export class ServiceTable {
     else this.count6 += change
     if (this.words[at + FWMARK] !== 0) this.#marked += change
     else if (this.words[at + PORT] === 0) this.#anyPort += change
-    else if (this.words[at + PORT] === FTP_PORT && this.words[at + PROTOCOL] === TCP) this.#ftp += change
+    else if (this.words[at + PORT] === FTP_PORT && this.words[at + PROTOCOL] === TCP)
+      this.#ftp += change
   }
 
   #bucket(slot: number): number {
@@ -263,7 +306,16 @@ export class ServiceTable {
   }
 }
 
-function bucketOf(protocol: number, first: number, last: number, port: number, fwmark: number): number {
-  const h = Math.imul(first ^ Math.imul(last, 0x9e3779b1) ^ Math.imul(port + fwmark + (protocol << 16), 0x85ebca6b), 0xc2b2ae35)
+function bucketOf(
+  protocol: number,
+  first: number,
+  last: number,
+  port: number,
+  fwmark: number,
+): number {
+  const h = Math.imul(
+    first ^ Math.imul(last, 0x9e3779b1) ^ Math.imul(port + fwmark + (protocol << 16), 0x85ebca6b),
+    0xc2b2ae35,
+  )
   return (h >>> 16) & (BUCKETS - 1)
 }

@@ -5,7 +5,7 @@
  *
  * The event is the first of RST, SYN, FIN, ACK that is set. A segment with none of the four closes.
  */
-import { FIN, SYN, RST, ACK } from './tcp-flags.js'
+import { ACK, FIN, RST, SYN } from './tcp-flags.js'
 
 export const TCP_STATES = [
   'NONE',

@@ -9,8 +9,9 @@
  *         9     timeout in ticks, bit 31: ASSURED
  *        10     CHAIN        11  DESTINATION      12-14  timer      15  connections it controls
  */
-import type { Region } from './region.js'
+
 import { bucketsFor, NONE } from './connection.js'
+import type { Region } from './region.js'
 import { TimerWheel } from './timer-wheel.js'
 
 const WORDS = 16
@@ -81,7 +82,8 @@ export class TemplateTable {
     let next = this.#heads[this.#bucket(key.words, 0, packed)]
     while (next !== 0) {
       const at = (next - 1) * WORDS
-      if ((this.#words[at + KEY] & KEY_MASK) === packed && this.#hasAddresses(at, key)) return next - 1
+      if ((this.#words[at + KEY] & KEY_MASK) === packed && this.#hasAddresses(at, key))
+        return next - 1
       next = this.#words[at + CHAIN]
     }
     return NONE
@@ -204,7 +206,8 @@ export class TemplateTable {
     if (this.#heads[bucket] === slot + 1) this.#heads[bucket] = words[at + CHAIN]
     else {
       let previous = this.#heads[bucket] - 1
-      while (words[previous * WORDS + CHAIN] !== slot + 1) previous = words[previous * WORDS + CHAIN] - 1
+      while (words[previous * WORDS + CHAIN] !== slot + 1)
+        previous = words[previous * WORDS + CHAIN] - 1
       words[previous * WORDS + CHAIN] = words[at + CHAIN]
     }
   }

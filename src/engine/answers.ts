@@ -43,18 +43,49 @@ export class Answers {
   }
 
   /** RST for the segment at `segment` of the IPv4 packet at `ip`. */
-  reset4(arm: number, view: DataView, frame: number, ip: number, segment: number, end: number): boolean {
-    const at = this.#begin(arm, view, frame, ip, ip - frame + ipv4.HEADER_BYTES_MIN + tcp.HEADER_BYTES_MIN)
+  reset4(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+  ): boolean {
+    const at = this.#begin(
+      arm,
+      view,
+      frame,
+      ip,
+      ip - frame + ipv4.HEADER_BYTES_MIN + tcp.HEADER_BYTES_MIN,
+    )
     if (at < 0) return false
     const out = this.#outbox.view
     const to = at + ipv4.HEADER_BYTES_MIN
-    ipv4.writeHeader(out, at, 0, to + tcp.HEADER_BYTES_MIN - at, 0, ipv4.FLAG_DONT_FRAGMENT, TTL, ipv4.PROTO_TCP, ipv4.destination(view, ip), ipv4.source(view, ip))
+    ipv4.writeHeader(
+      out,
+      at,
+      0,
+      to + tcp.HEADER_BYTES_MIN - at,
+      0,
+      ipv4.FLAG_DONT_FRAGMENT,
+      TTL,
+      ipv4.PROTO_TCP,
+      ipv4.destination(view, ip),
+      ipv4.source(view, ip),
+    )
     this.#writeReset(out, to, view, segment, end)
     checksum.finishTransport4(out, at, to, to + tcp.HEADER_BYTES_MIN, ipv4.PROTO_TCP)
     return true
   }
 
-  reset6(arm: number, view: DataView, frame: number, ip: number, segment: number, end: number): boolean {
+  reset6(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+  ): boolean {
     const at = this.#begin6(arm, view, frame, ip, tcp.HEADER_BYTES_MIN, ipv4.PROTO_TCP, 0)
     if (at < 0) return false
     const to = at + ipv6.HEADER_BYTES
@@ -67,7 +98,15 @@ export class Answers {
    * ICMP error about the packet at `ip`; `rest` is bytes 4 to 7 of its header (MTU of 3/4).
    * Returns the length of the IP packet sent, 0 if none was.
    */
-  error4(arm: number, view: DataView, frame: number, ip: number, type: number, code: number, rest: number): number {
+  error4(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    type: number,
+    code: number,
+    rest: number,
+  ): number {
     if (!mayBeAnswered4(view, ip)) return 0
     const total = ipv4.totalLength(view, ip)
     const overhead = ipv4.HEADER_BYTES_MIN + icmp.HEADER_BYTES
@@ -76,7 +115,18 @@ export class Answers {
     if (at < 0) return 0
     const out = this.#outbox.view
     const message = at + ipv4.HEADER_BYTES_MIN
-    ipv4.writeHeader(out, at, ipv4.tos(view, ip) | TOS_CONTROL, overhead + quoted, this.#nextIdentification(), 0, TTL, ipv4.PROTO_ICMP, ipv4.destination(view, ip), ipv4.source(view, ip))
+    ipv4.writeHeader(
+      out,
+      at,
+      ipv4.tos(view, ip) | TOS_CONTROL,
+      overhead + quoted,
+      this.#nextIdentification(),
+      0,
+      TTL,
+      ipv4.PROTO_ICMP,
+      ipv4.destination(view, ip),
+      ipv4.source(view, ip),
+    )
     icmp.writeHeader(out, message, type, code, rest)
     copy(view, ip, out, message + icmp.HEADER_BYTES, quoted)
     icmp.updateChecksum(out, message, message + icmp.HEADER_BYTES + quoted)
@@ -87,36 +137,92 @@ export class Answers {
    * ICMPv6 error about the packet `[ip, end)`; `rest` is the MTU of 2/0 or the pointer of 4/C.
    * Returns the length of the IP packet sent, 0 if none was.
    */
-  error6(arm: number, view: DataView, frame: number, ip: number, end: number, type: number, code: number, rest: number): number {
+  error6(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    end: number,
+    type: number,
+    code: number,
+    rest: number,
+  ): number {
     if (!mayBeAnswered6(view, ip)) return 0
     const overhead = ipv6.HEADER_BYTES + icmpv6.HEADER_BYTES
     const quoted = Math.min(end - ip, ICMPV6_ERROR_BYTES_MAX - overhead)
-    const at = this.#begin6(arm, view, frame, ip, icmpv6.HEADER_BYTES + quoted, ipv4.PROTO_ICMPV6, 0)
+    const at = this.#begin6(
+      arm,
+      view,
+      frame,
+      ip,
+      icmpv6.HEADER_BYTES + quoted,
+      ipv4.PROTO_ICMPV6,
+      0,
+    )
     if (at < 0) return 0
     const message = at + ipv6.HEADER_BYTES
     icmpv6.writeHeader(this.#outbox.view, message, type, code, rest)
     copy(view, ip, this.#outbox.view, message + icmpv6.HEADER_BYTES, quoted)
-    checksum.finishTransport6(this.#outbox.view, at, message, message + icmpv6.HEADER_BYTES + quoted, ipv4.PROTO_ICMPV6)
+    checksum.finishTransport6(
+      this.#outbox.view,
+      at,
+      message,
+      message + icmpv6.HEADER_BYTES + quoted,
+      ipv4.PROTO_ICMPV6,
+    )
     return overhead + quoted
   }
 
   /** Echo reply to the request at `message` of the packet `[ip, end)`. */
-  echo4(arm: number, view: DataView, frame: number, ip: number, message: number, end: number): boolean {
+  echo4(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    message: number,
+    end: number,
+  ): boolean {
     const bytes = end - message
     const at = this.#begin(arm, view, frame, ip, ip - frame + ipv4.HEADER_BYTES_MIN + bytes)
     if (at < 0) return false
     const out = this.#outbox.view
     const to = at + ipv4.HEADER_BYTES_MIN
-    ipv4.writeHeader(out, at, ipv4.tos(view, ip), ipv4.HEADER_BYTES_MIN + bytes, this.#nextIdentification(), 0, TTL, ipv4.PROTO_ICMP, ipv4.destination(view, ip), ipv4.source(view, ip))
+    ipv4.writeHeader(
+      out,
+      at,
+      ipv4.tos(view, ip),
+      ipv4.HEADER_BYTES_MIN + bytes,
+      this.#nextIdentification(),
+      0,
+      TTL,
+      ipv4.PROTO_ICMP,
+      ipv4.destination(view, ip),
+      ipv4.source(view, ip),
+    )
     copy(view, message, out, to, bytes)
     icmp.setType(out, to, icmp.TYPE_ECHO_REPLY)
     icmp.updateChecksum(out, to, to + bytes)
     return true
   }
 
-  echo6(arm: number, view: DataView, frame: number, ip: number, message: number, end: number): boolean {
+  echo6(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    message: number,
+    end: number,
+  ): boolean {
     const bytes = end - message
-    const at = this.#begin6(arm, view, frame, ip, bytes, ipv4.PROTO_ICMPV6, ipv6.trafficClass(view, ip))
+    const at = this.#begin6(
+      arm,
+      view,
+      frame,
+      ip,
+      bytes,
+      ipv4.PROTO_ICMPV6,
+      ipv6.trafficClass(view, ip),
+    )
     if (at < 0) return false
     const to = at + ipv6.HEADER_BYTES
     copy(view, message, this.#outbox.view, to, bytes)
@@ -131,7 +237,12 @@ export class Answers {
     const at = this.#outbox.reserve(length, arm)
     if (at < 0) return -1
     const out = this.#outbox.view
-    ethernet.setDestination(out, at, ethernet.sourceHigh(view, frame), ethernet.sourceLow(view, frame))
+    ethernet.setDestination(
+      out,
+      at,
+      ethernet.sourceHigh(view, frame),
+      ethernet.sourceLow(view, frame),
+    )
     ethernet.setSource(out, at, this.#arms[arm].macHigh, this.#arms[arm].macLow)
     const typeAt = ethernet.TYPE_OFFSET
     copy(view, frame + typeAt, out, at + typeAt, ip - frame - typeAt)
@@ -139,7 +250,15 @@ export class Answers {
   }
 
   /** The same with an IPv6 header in front of `payload` bytes of `protocol`. */
-  #begin6(arm: number, view: DataView, frame: number, ip: number, payload: number, protocol: number, trafficClass: number): number {
+  #begin6(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    payload: number,
+    protocol: number,
+    trafficClass: number,
+  ): number {
     const at = this.#begin(arm, view, frame, ip, ip - frame + ipv6.HEADER_BYTES + payload)
     if (at < 0) return -1
     const out = this.#outbox.view

@@ -2,12 +2,13 @@
  * What the director knows besides the rules: its arms, the VIPs, the neighbours, and the way to each
  * destination. And what happens between frames: the clock, what is due, changes from outside.
  */
+
+import type { RuleBook } from '../balance/apply.js'
 import type { Balancer } from '../balance/balancer.js'
 import { NONE } from '../balance/connection.js'
-import type { RuleBook } from '../balance/apply.js'
 import type { Rule } from '../balance/rule.js'
 import { NeighbourTable } from '../link/neighbour.js'
-import { RouteTable, type Route } from '../link/routes.js'
+import { type Route, RouteTable } from '../link/routes.js'
 import { type Vip, VipTable } from '../link/vips.js'
 import * as ethernet from '../wire/ethernet.js'
 import { Answers } from './answers.js'
@@ -74,7 +75,12 @@ export class DirectorState {
     this.macLow = Int32Array.from(arms, (arm) => arm.macLow)
     const own = options.own ?? arms.map(() => ({ ipv4: null, ipv6: null }))
     this.resolver = new Resolver(arms, outbox, this.neighbours, this.vips, own)
-    this.answers = new Answers(arms, outbox, new RateLimit(perSecond, perSecond), options.quiet ?? false)
+    this.answers = new Answers(
+      arms,
+      outbox,
+      new RateLimit(perSecond, perSecond),
+      options.quiet ?? false,
+    )
   }
 
   /** The first moment, in ms: before any frame. */

@@ -131,7 +131,16 @@ export class Director extends DirectorState {
   }
 
   /** Step 3 for a packet without connection: the slot of a new one, or -1 - verdict. */
-  open4(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, ports: number, event: number): number {
+  open4(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    ports: number,
+    event: number,
+  ): number {
     const { view } = batch
     const { balancer } = this
     const protocol = ipv4.protocol(view, ip)
@@ -189,15 +198,35 @@ export class Director extends DirectorState {
     if (!this.isOurs(batch.arm, view, frame)) return OTHER_HOST
     if (fragment !== NONE) {
       const isFirst = found[ipv6.FOUND_FRAGMENT_OFFSET] === 0
-      return this.#fragments.fragment6(this, batch, i, frame, ip, packetEnd, protocol, segment, fragment, isFirst)
+      return this.#fragments.fragment6(
+        this,
+        batch,
+        i,
+        frame,
+        ip,
+        packetEnd,
+        protocol,
+        segment,
+        fragment,
+        isFirst,
+      )
     }
     return this.packet6(batch, i, frame, ip, packetEnd, protocol, segment)
   }
 
   /** A whole IPv6 packet, or the fragment that holds the beginning of one. */
-  packet6(batch: Batch, i: number, frame: number, ip: number, end: number, protocol: number, segment: number): Verdict {
+  packet6(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    protocol: number,
+    segment: number,
+  ): Verdict {
     const view = batch.view
-    if (!isServed(protocol)) return this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
+    if (!isServed(protocol))
+      return this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
     if (end - segment < transport.PORTS_BYTES) return TRUNCATED_TRANSPORT
 
     // 3. Whose conversation is it?
@@ -217,7 +246,13 @@ export class Director extends DirectorState {
 
     // 4. Account for it.
     const destination = table.destination(slot)
-    this.balancer.account(table, slot, protocol, this.#stateEvent6(view, ip, segment, end, protocol, event), end - ip)
+    this.balancer.account(
+      table,
+      slot,
+      protocol,
+      this.#stateEvent6(view, ip, segment, end, protocol, event),
+      end - ip,
+    )
     if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.close(table, slot)
 
     // 5. Send it on.
@@ -226,7 +261,17 @@ export class Director extends DirectorState {
   }
 
   /** Step 3 for an IPv6 packet without connection: the slot of a new one, or -1 - verdict. */
-  open6(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number, ports: number, event: number): number {
+  open6(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    protocol: number,
+    ports: number,
+    event: number,
+  ): number {
     const { view } = batch
     const { balancer } = this
     const flow = balancer.flow
@@ -243,7 +288,8 @@ export class Director extends DirectorState {
     if (isMartian6(flow.client)) return -1 - MARTIAN_SOURCE
     if (event < 0) return -1 - TRUNCATED_TRANSPORT
     const service = balancer.services.match(6, protocol, v0, v1, v2, v3, ports & 0xffff, 0)
-    if (service === NONE) return -1 - this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
+    if (service === NONE)
+      return -1 - this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
     if (!balancer.opens(protocol, event)) {
       return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
     }
@@ -259,7 +305,16 @@ export class Director extends DirectorState {
     }
     const table = balancer.connections6
     const flags = balancer.connectionFlags(service, protocol)
-    const slot = table.insert6(protocol, view, source, source + 16, ports, destination, flags, balancer.firstDue)
+    const slot = table.insert6(
+      protocol,
+      view,
+      source,
+      source + 16,
+      ports,
+      destination,
+      flags,
+      balancer.firstDue,
+    )
     if (slot === NONE) return -1 - CONNECTIONS_FULL
     balancer.opened(table, slot, service)
     return slot
@@ -282,7 +337,14 @@ export class Director extends DirectorState {
    * as if the transport header followed the 40 bytes of the IPv6 header, whatever follows; so do we,
    * for the states and timeouts that users of both compare. Only packets with extension headers differ.
    */
-  #stateEvent6(view: DataView, ip: number, segment: number, end: number, protocol: number, event: number): number {
+  #stateEvent6(
+    view: DataView,
+    ip: number,
+    segment: number,
+    end: number,
+    protocol: number,
+    event: number,
+  ): number {
     const assumed = ip + ipv6.HEADER_BYTES
     return segment === assumed ? event : eventOf(protocol, view, assumed, end)
   }

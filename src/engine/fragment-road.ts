@@ -3,8 +3,9 @@
  * follow it to the same destination, byte for byte. Their bytes are added to the packet that the
  * first one was counted as, so that statistics are those of Linux, which counts the datagram whole.
  */
-import { ON_KERNEL } from '../link/vips.js'
+
 import { HELD_FRAMES_MAX } from '../link/held-frames.js'
+import { ON_KERNEL } from '../link/vips.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
@@ -45,22 +46,50 @@ export class FragmentRoad {
     if (ipv4.fragmentOffset(view, ip) === 0) {
       const verdict = director.packet4(batch, i, frame, ip)
       // The frame still holds its IP header, whatever happened to it.
-      fragments.key4(ipv4.source(view, ip), ipv4.destination(view, ip), ipv4.identification(view, ip), protocol)
+      fragments.key4(
+        ipv4.source(view, ip),
+        ipv4.destination(view, ip),
+        ipv4.identification(view, ip),
+        protocol,
+      )
       this.#remember(director, verdict)
       return verdict
     }
-    fragments.key4(ipv4.source(view, ip), ipv4.destination(view, ip), ipv4.identification(view, ip), protocol)
+    fragments.key4(
+      ipv4.source(view, ip),
+      ipv4.destination(view, ip),
+      ipv4.identification(view, ip),
+      protocol,
+    )
     const end = ip + ipv4.totalLength(view, ip)
     return this.#follow(batch, i, frame, ip, end, end - ip - ipv4.headerBytes(view, ip))
   }
 
   /** `segment`: what follows the fragment header, which stands at `fragment`. */
-  fragment6(director: Director, batch: Batch, i: number, frame: number, ip: number, end: number, protocol: number, segment: number, fragment: number, isFirst: boolean): Verdict {
+  fragment6(
+    director: Director,
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    protocol: number,
+    segment: number,
+    fragment: number,
+    isFirst: boolean,
+  ): Verdict {
     const { view } = batch
     const { fragments, vips } = this.#state
-    const vip = vips.find(6, ipv6.destination(view, ip, 0), ipv6.destination(view, ip, 1), ipv6.destination(view, ip, 2), ipv6.destination(view, ip, 3))
+    const vip = vips.find(
+      6,
+      ipv6.destination(view, ip, 0),
+      ipv6.destination(view, ip, 1),
+      ipv6.destination(view, ip, 2),
+      ipv6.destination(view, ip, 3),
+    )
     if (vip < 0) return NOT_VIP
-    if (isFirst && !isServed(protocol)) return (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
+    if (isFirst && !isServed(protocol))
+      return (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
     const id = ipv6.fragmentHeaderIdentification(view, fragment)
     if (isFirst) {
       const verdict = director.packet6(batch, i, frame, ip, end, protocol, segment)
@@ -97,7 +126,12 @@ export class FragmentRoad {
   #loadKey(view: DataView, ip: number): number {
     const { fragments } = this.#state
     if (view.getUint8(ip) >>> 4 === 4) {
-      fragments.key4(ipv4.source(view, ip), ipv4.destination(view, ip), ipv4.identification(view, ip), ipv4.protocol(view, ip))
+      fragments.key4(
+        ipv4.source(view, ip),
+        ipv4.destination(view, ip),
+        ipv4.identification(view, ip),
+        ipv4.protocol(view, ip),
+      )
       return ipv4.totalLength(view, ip) - ipv4.headerBytes(view, ip)
     }
     const end = ip + ipv6.HEADER_BYTES + ipv6.payloadLength(view, ip)

@@ -6,12 +6,13 @@
  *
  * An aggregate (GRO) is measured by its segments: it leaves as them.
  */
+
+import { finishTransport4 } from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import * as tcp from '../wire/tcp.js'
-import { finishTransport4 } from '../wire/checksum.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import {
@@ -35,33 +36,82 @@ export class KernelMode {
   }
 
   /** TTL and MTU of the packet `[ip, end)`; ON, or the verdict that ends its journey. */
-  prepare(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+  prepare(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
     return batch.view.getUint8(ip) >>> 4 === 4
       ? this.#prepare4(batch, i, frame, ip, end, destination, isRelated)
       : this.#prepare6(batch, i, frame, ip, end, destination, isRelated)
   }
 
-  #prepare4(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+  #prepare4(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
     const { answers } = this.#state
     const { view, arm } = batch
     if (ipv4.ttl(view, ip) <= 1) {
       if (isRelated) return TTL_EXCEEDED
-      const sent = answers.error4(arm, view, frame, ip, icmp.TYPE_TIME_EXCEEDED, icmp.CODE_TTL_EXCEEDED, 0)
+      const sent = answers.error4(
+        arm,
+        view,
+        frame,
+        ip,
+        icmp.TYPE_TIME_EXCEEDED,
+        icmp.CODE_TTL_EXCEEDED,
+        0,
+      )
       return this.#answered(destination, sent, TTL_EXCEEDED)
     }
     ipv4.decrementTtl(view, ip)
     const mtu = this.#state.mtus[destination]
     if (!ipv4.dontFragment(view, ip) || isRelated || longest(batch, i, ip, end) <= mtu) return ON
-    const sent = answers.error4(arm, view, frame, ip, icmp.TYPE_DESTINATION_UNREACHABLE, icmp.CODE_FRAGMENTATION_NEEDED, mtu)
+    const sent = answers.error4(
+      arm,
+      view,
+      frame,
+      ip,
+      icmp.TYPE_DESTINATION_UNREACHABLE,
+      icmp.CODE_FRAGMENTATION_NEEDED,
+      mtu,
+    )
     return this.#answered(destination, sent, TOO_BIG)
   }
 
-  #prepare6(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+  #prepare6(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
     const { answers } = this.#state
     const { view, arm } = batch
     if (ipv6.hopLimit(view, ip) <= 1) {
       if (isRelated) return TTL_EXCEEDED
-      const sent = answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_TIME_EXCEEDED, icmpv6.CODE_HOP_LIMIT_EXCEEDED, 0)
+      const sent = answers.error6(
+        arm,
+        view,
+        frame,
+        ip,
+        end,
+        icmpv6.TYPE_TIME_EXCEEDED,
+        icmpv6.CODE_HOP_LIMIT_EXCEEDED,
+        0,
+      )
       return this.#answered(destination, sent, TTL_EXCEEDED)
     }
     ipv6.setHopLimit(view, ip, ipv6.hopLimit(view, ip) - 1)
@@ -79,13 +129,22 @@ export class KernelMode {
   }
 
   /** The frame is ready to leave; an IPv4 packet that is too long leaves in pieces (RFC 791 section 3.2). */
-  cutIfTooLong(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, arm: number): Verdict {
+  cutIfTooLong(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    arm: number,
+  ): Verdict {
     const mtu = this.#state.mtus[destination]
     if (longest(batch, i, ip, end) <= mtu || batch.view.getUint8(ip) >>> 4 !== 4) return FORWARDED
     const { view } = batch
     const headerBytes = ipv4.headerBytes(view, ip)
     const segment = ip + headerBytes
-    if (batch.partialChecksum[i] !== 0) finishTransport4(view, ip, segment, end, ipv4.protocol(view, ip))
+    if (batch.partialChecksum[i] !== 0)
+      finishTransport4(view, ip, segment, end, ipv4.protocol(view, ip))
     const pieceBytes = (mtu - headerBytes) & ~7
     const pieces = Math.ceil((end - segment) / pieceBytes)
     const { outbox } = this.#state
@@ -101,7 +160,12 @@ export class KernelMode {
       for (let k = 0; k < bytes; k++) outbox.bytes[header + headerBytes + k] = batch.bytes[at + k]
       const isLast = at + bytes === end && !more
       ipv4.setTotalLength(outbox.view, header, headerBytes + bytes)
-      ipv4.setFragment(outbox.view, header, isLast ? 0 : ipv4.FLAG_MORE_FRAGMENTS, begin + at - segment)
+      ipv4.setFragment(
+        outbox.view,
+        header,
+        isLast ? 0 : ipv4.FLAG_MORE_FRAGMENTS,
+        begin + at - segment,
+      )
       if (at !== segment) dropUncopiedOptions(outbox.view, header, headerBytes)
       ipv4.updateChecksum(outbox.view, header)
     }
@@ -137,8 +201,8 @@ function dropUncopiedOptions(view: DataView, header: number, headerBytes: number
     }
     const length = at + 1 < end ? view.getUint8(at + 1) : 0
     if (length < 2 || at + length > end) return
-    if ((kind & OPTION_COPIED) === 0) for (let k = 0; k < length; k++) view.setUint8(at + k, OPTION_NOP)
+    if ((kind & OPTION_COPIED) === 0)
+      for (let k = 0; k < length; k++) view.setUint8(at + k, OPTION_NOP)
     at += length
   }
 }
-

@@ -4,7 +4,7 @@
  * RFC 826 and RFC 5227, neighbour discovery after RFC 4861 section 7.2.
  */
 import { HeldFrames } from '../link/held-frames.js'
-import { NONE, type NeighbourTable } from '../link/neighbour.js'
+import { type NeighbourTable, NONE } from '../link/neighbour.js'
 import { ANNOUNCED, type VipTable } from '../link/vips.js'
 import * as arp from '../wire/arp.js'
 import * as checksum from '../wire/checksum.js'
@@ -13,7 +13,16 @@ import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import type { Arm, Outbox } from './port.js'
-import { ARP_ANSWERED, ARP_IGNORED, MALFORMED_ARP, MALFORMED_ND, ND_ANSWERED, ND_IGNORED, NEIGHBOUR_LEARNED, type Verdict } from './verdict.js'
+import {
+  ARP_ANSWERED,
+  ARP_IGNORED,
+  MALFORMED_ARP,
+  MALFORMED_ND,
+  ND_ANSWERED,
+  ND_IGNORED,
+  NEIGHBOUR_LEARNED,
+  type Verdict,
+} from './verdict.js'
 
 const ARP_FRAME_BYTES = ethernet.HEADER_BYTES + arp.BYTES
 const ND_FRAME_BYTES = ethernet.HEADER_BYTES + ipv6.HEADER_BYTES + icmpv6.NEIGHBOUR_BYTES
@@ -47,7 +56,13 @@ export class Resolver {
   /** Neighbours whose answers arrived since the last tick may have frames waiting. */
   #learned = false
 
-  constructor(arms: readonly Arm[], outbox: Outbox, neighbours: NeighbourTable, vips: VipTable, own: readonly OwnAddresses[]) {
+  constructor(
+    arms: readonly Arm[],
+    outbox: Outbox,
+    neighbours: NeighbourTable,
+    vips: VipTable,
+    own: readonly OwnAddresses[],
+  ) {
     this.#arms = arms
     this.#outbox = outbox
     this.#neighbours = neighbours
@@ -75,7 +90,11 @@ export class Resolver {
     const known = this.#neighbours.find(arm, 4, sender, 0, 0, 0)
     if (known !== NONE && !isGroupMac(macHigh)) this.#confirm(known, macHigh, macLow, now)
     const target = arp.targetAddress(view, at)
-    if (arp.operation(view, at) === arp.OP_REQUEST && this.#isAnnounced(4, target, 0, 0, 0) && sender !== target) {
+    if (
+      arp.operation(view, at) === arp.OP_REQUEST &&
+      this.#isAnnounced(4, target, 0, 0, 0) &&
+      sender !== target
+    ) {
       return this.#answerArp(arm, view, frame, at) ? ARP_ANSWERED : ARP_IGNORED
     }
     return known !== NONE ? NEIGHBOUR_LEARNED : ARP_IGNORED
@@ -87,20 +106,46 @@ export class Resolver {
     if (out < 0) return false
     const to = this.#outbox.view
     const { macHigh, macLow } = this.#arms[arm]
-    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++) to.setUint8(out + i, view.getUint8(frame + i))
-    ethernet.setDestination(to, out, ethernet.sourceHigh(view, frame), ethernet.sourceLow(view, frame))
+    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++)
+      to.setUint8(out + i, view.getUint8(frame + i))
+    ethernet.setDestination(
+      to,
+      out,
+      ethernet.sourceHigh(view, frame),
+      ethernet.sourceLow(view, frame),
+    )
     ethernet.setSource(to, out, macHigh, macLow)
-    arp.write(to, out + linkBytes, arp.OP_REPLY, macHigh, macLow, arp.targetAddress(view, at), arp.senderMacHigh(view, at), arp.senderMacLow(view, at), arp.senderAddress(view, at))
+    arp.write(
+      to,
+      out + linkBytes,
+      arp.OP_REPLY,
+      macHigh,
+      macLow,
+      arp.targetAddress(view, at),
+      arp.senderMacHigh(view, at),
+      arp.senderMacLow(view, at),
+      arp.senderAddress(view, at),
+    )
     this.sent++
     return true
   }
 
   /** A message of neighbour discovery at `at` in the packet `[ip, end)`. */
-  nd(arm: number, view: DataView, frame: number, ip: number, at: number, end: number, now: number): Verdict {
+  nd(
+    arm: number,
+    view: DataView,
+    frame: number,
+    ip: number,
+    at: number,
+    end: number,
+    now: number,
+  ): Verdict {
     if (!icmpv6.isWellFormedNeighbourDiscovery(view, ip, at, end)) return MALFORMED_ND
     const type = icmpv6.type(view, at)
     if (type === icmpv6.TYPE_NEIGHBOUR_ADVERTISEMENT) {
-      return this.#learn6(arm, view, at, at, end, icmpv6.OPTION_TARGET_LINK_LAYER, now) ? NEIGHBOUR_LEARNED : ND_IGNORED
+      return this.#learn6(arm, view, at, at, end, icmpv6.OPTION_TARGET_LINK_LAYER, now)
+        ? NEIGHBOUR_LEARNED
+        : ND_IGNORED
     }
     if (type !== icmpv6.TYPE_NEIGHBOUR_SOLICITATION) return ND_IGNORED
     this.#learn6(arm, view, ip, at, end, icmpv6.OPTION_SOURCE_LINK_LAYER, now)
@@ -113,9 +158,24 @@ export class Resolver {
   }
 
   /** Learns the MAC in an option; the neighbour is the target (at === holder) or the packet's source. */
-  #learn6(arm: number, view: DataView, holder: number, at: number, end: number, optionType: number, now: number): boolean {
+  #learn6(
+    arm: number,
+    view: DataView,
+    holder: number,
+    at: number,
+    end: number,
+    optionType: number,
+    now: number,
+  ): boolean {
     const address = holder === at ? at + 8 : holder + ipv6.ADDRESSES_OFFSET
-    const known = this.#neighbours.find(arm, 6, view.getInt32(address), view.getInt32(address + 4), view.getInt32(address + 8), view.getInt32(address + 12))
+    const known = this.#neighbours.find(
+      arm,
+      6,
+      view.getInt32(address),
+      view.getInt32(address + 4),
+      view.getInt32(address + 8),
+      view.getInt32(address + 12),
+    )
     if (known === NONE) return false
     const option = icmpv6.linkLayerOption(view, at, end, optionType)
     if (option === NONE) return false
@@ -131,7 +191,8 @@ export class Resolver {
     if (out < 0) return false
     const to = this.#outbox.view
     const { macHigh, macLow } = this.#arms[arm]
-    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++) to.setUint8(out + i, view.getUint8(frame + i))
+    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++)
+      to.setUint8(out + i, view.getUint8(frame + i))
     ethernet.setSource(to, out, macHigh, macLow)
     const packet = out + linkBytes
     ipv6.writeHeader(to, packet, 0, 0, icmpv6.NEIGHBOUR_BYTES, ipv4.PROTO_ICMPV6, ND_HOP_LIMIT)
@@ -152,15 +213,39 @@ export class Resolver {
     } else {
       flags |= icmpv6.FLAG_SOLICITED
       ipv6.setDestination(to, packet, s0, s1, s2, s3)
-      ethernet.setDestination(to, out, ethernet.sourceHigh(view, frame), ethernet.sourceLow(view, frame))
+      ethernet.setDestination(
+        to,
+        out,
+        ethernet.sourceHigh(view, frame),
+        ethernet.sourceLow(view, frame),
+      )
     }
-    icmpv6.writeNeighbourAdvertisement(to, packet, packet + ipv6.HEADER_BYTES, flags, t0, t1, t2, t3, macHigh, macLow)
+    icmpv6.writeNeighbourAdvertisement(
+      to,
+      packet,
+      packet + ipv6.HEADER_BYTES,
+      flags,
+      t0,
+      t1,
+      t2,
+      t3,
+      macHigh,
+      macLow,
+    )
     this.sent++
     return true
   }
 
   /** Keeps a copy of the frame until `neighbour` is resolved; false if there is no room. */
-  hold(neighbour: number, bytes: Uint8Array, frame: number, length: number, ip: number, isPartial: boolean, now: number): boolean {
+  hold(
+    neighbour: number,
+    bytes: Uint8Array,
+    frame: number,
+    length: number,
+    ip: number,
+    isPartial: boolean,
+    now: number,
+  ): boolean {
     const at = this.held.hold(neighbour, bytes, frame, length, now)
     if (at < 0) return false
     // What the sender's hardware was to do must be done before the copy leaves as an ordinary frame.
@@ -223,13 +308,24 @@ export class Resolver {
     const unicast = neighbours.isUnicastProbe(slot)
     if (neighbours.family(slot) === 4) {
       const sender = this.#own[arm].ipv4 ?? 0
-      this.#sendArp(arm, arp.OP_REQUEST, sender, neighbours.address(slot), unicast ? neighbours.macHigh[slot] : ethernet.BROADCAST_HIGH, unicast ? neighbours.macLow[slot] : ethernet.BROADCAST_LOW)
+      this.#sendArp(
+        arm,
+        arp.OP_REQUEST,
+        sender,
+        neighbours.address(slot),
+        unicast ? neighbours.macHigh[slot] : ethernet.BROADCAST_HIGH,
+        unicast ? neighbours.macLow[slot] : ethernet.BROADCAST_LOW,
+      )
       return
     }
     const own = this.#own[arm].ipv6
     if (own === null) return
     const a3 = neighbours.address(slot, 3)
-    const at = this.#beginNd(arm, unicast ? neighbours.macHigh[slot] : IPV6_GROUP_HIGH, unicast ? neighbours.macLow[slot] : SOLICITED_NODE_3 | (a3 & LOW_24))
+    const at = this.#beginNd(
+      arm,
+      unicast ? neighbours.macHigh[slot] : IPV6_GROUP_HIGH,
+      unicast ? neighbours.macLow[slot] : SOLICITED_NODE_3 | (a3 & LOW_24),
+    )
     if (at < 0) return
     const out = this.#outbox.view
     ipv6.setSource(out, at, own[0], own[1], own[2], own[3])
@@ -238,7 +334,17 @@ export class Resolver {
     const a2 = neighbours.address(slot, 2)
     if (unicast) ipv6.setDestination(out, at, a0, a1, a2, a3)
     else ipv6.setDestination(out, at, ALL_NODES_0, 0, 1, SOLICITED_NODE_3 | (a3 & LOW_24))
-    icmpv6.writeNeighbourSolicitation(out, at, at + ipv6.HEADER_BYTES, a0, a1, a2, a3, this.#arms[arm].macHigh, this.#arms[arm].macLow)
+    icmpv6.writeNeighbourSolicitation(
+      out,
+      at,
+      at + ipv6.HEADER_BYTES,
+      a0,
+      a1,
+      a2,
+      a3,
+      this.#arms[arm].macHigh,
+      this.#arms[arm].macLow,
+    )
   }
 
   /** Announces VIPs on every arm until the outbox is half full; the rest follows next tick. */
@@ -250,7 +356,14 @@ export class Resolver {
       if (!vip.announced) continue
       for (let arm = 0; arm < this.#arms.length; arm++) {
         if (vip.family === 4) {
-          this.#sendArp(arm, arp.OP_REQUEST, vip.words[0], vip.words[0], ethernet.BROADCAST_HIGH, ethernet.BROADCAST_LOW)
+          this.#sendArp(
+            arm,
+            arp.OP_REQUEST,
+            vip.words[0],
+            vip.words[0],
+            ethernet.BROADCAST_HIGH,
+            ethernet.BROADCAST_LOW,
+          )
         } else this.#announce6(arm, vip.words)
       }
     }
@@ -265,15 +378,43 @@ export class Resolver {
     const out = this.#outbox.view
     ipv6.setSource(out, at, vip[0], vip[1], vip[2], vip[3])
     ipv6.setDestination(out, at, ALL_NODES_0, 0, 0, 1)
-    icmpv6.writeNeighbourAdvertisement(out, at, at + ipv6.HEADER_BYTES, icmpv6.FLAG_OVERRIDE, vip[0], vip[1], vip[2], vip[3], this.#arms[arm].macHigh, this.#arms[arm].macLow)
+    icmpv6.writeNeighbourAdvertisement(
+      out,
+      at,
+      at + ipv6.HEADER_BYTES,
+      icmpv6.FLAG_OVERRIDE,
+      vip[0],
+      vip[1],
+      vip[2],
+      vip[3],
+      this.#arms[arm].macHigh,
+      this.#arms[arm].macLow,
+    )
   }
 
-  #sendArp(arm: number, operation: number, sender: number, target: number, toHigh: number, toLow: number): void {
+  #sendArp(
+    arm: number,
+    operation: number,
+    sender: number,
+    target: number,
+    toHigh: number,
+    toLow: number,
+  ): void {
     const out = this.#outbox.reserve(ARP_FRAME_BYTES, arm)
     if (out < 0) return
     const { macHigh, macLow } = this.#arms[arm]
     ethernet.writeHeader(this.#outbox.view, out, toHigh, toLow, macHigh, macLow, ethernet.ETH_P_ARP)
-    arp.write(this.#outbox.view, out + ethernet.HEADER_BYTES, operation, macHigh, macLow, sender, 0, 0, target)
+    arp.write(
+      this.#outbox.view,
+      out + ethernet.HEADER_BYTES,
+      operation,
+      macHigh,
+      macLow,
+      sender,
+      0,
+      0,
+      target,
+    )
     this.sent++
   }
 
@@ -282,8 +423,24 @@ export class Resolver {
     const out = this.#outbox.reserve(ND_FRAME_BYTES, arm)
     if (out < 0) return -1
     const { macHigh, macLow } = this.#arms[arm]
-    ethernet.writeHeader(this.#outbox.view, out, toHigh, toLow, macHigh, macLow, ethernet.ETH_P_IPV6)
-    ipv6.writeHeader(this.#outbox.view, out + ethernet.HEADER_BYTES, 0, 0, icmpv6.NEIGHBOUR_BYTES, ipv4.PROTO_ICMPV6, ND_HOP_LIMIT)
+    ethernet.writeHeader(
+      this.#outbox.view,
+      out,
+      toHigh,
+      toLow,
+      macHigh,
+      macLow,
+      ethernet.ETH_P_IPV6,
+    )
+    ipv6.writeHeader(
+      this.#outbox.view,
+      out + ethernet.HEADER_BYTES,
+      0,
+      0,
+      icmpv6.NEIGHBOUR_BYTES,
+      ipv4.PROTO_ICMPV6,
+      ND_HOP_LIMIT,
+    )
     this.sent++
     return out + ethernet.HEADER_BYTES
   }
@@ -304,10 +461,22 @@ const FOUND = new Int32Array(ipv6.FOUND_WORDS)
 function finishChecksum(view: DataView, ip: number): void {
   if (view.getUint8(ip) >>> 4 === 4) {
     const end = ip + ipv4.totalLength(view, ip)
-    checksum.finishTransport4(view, ip, ip + ipv4.headerBytes(view, ip), end, ipv4.protocol(view, ip))
+    checksum.finishTransport4(
+      view,
+      ip,
+      ip + ipv4.headerBytes(view, ip),
+      end,
+      ipv4.protocol(view, ip),
+    )
     return
   }
   const end = ip + ipv6.HEADER_BYTES + ipv6.payloadLength(view, ip)
   if (!ipv6.walkExtensions(view, ip, end, FOUND)) return
-  checksum.finishTransport6(view, ip, FOUND[ipv6.FOUND_TRANSPORT_AT], end, FOUND[ipv6.FOUND_PROTOCOL])
+  checksum.finishTransport6(
+    view,
+    ip,
+    FOUND[ipv6.FOUND_TRANSPORT_AT],
+    end,
+    FOUND[ipv6.FOUND_PROTOCOL],
+  )
 }

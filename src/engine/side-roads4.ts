@@ -4,10 +4,10 @@
  * would, unless the kernel of the director holds the VIP too and answers by itself.
  */
 import { ON_KERNEL } from '../link/vips.js'
+import { isTransportGood4 } from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as tcp from '../wire/tcp.js'
-import { isTransportGood4 } from '../wire/checksum.js'
 import * as transport from '../wire/transport.js'
 import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
@@ -56,7 +56,8 @@ export class SideRoads4 {
     const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
-    if (type !== icmp.TYPE_ECHO_REQUEST || !icmp.isChecksumGood(view, message, end)) return ICMP_IGNORED
+    if (type !== icmp.TYPE_ECHO_REQUEST || !icmp.isChecksumGood(view, message, end))
+      return ICMP_IGNORED
     return answers.echo4(batch.arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
 
@@ -69,18 +70,36 @@ export class SideRoads4 {
     if (end - segment < transport.PORTS_BYTES) return NONE
     const client = ipv4.destination(view, quoted)
     const ports = turned(transport.ports(view, segment))
-    return this.#state.balancer.connections4.find4(protocol, client, ipv4.source(view, quoted), ports)
+    return this.#state.balancer.connections4.find4(
+      protocol,
+      client,
+      ipv4.source(view, quoted),
+      ports,
+    )
   }
 
   /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
-  unserved(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number): Verdict {
+  unserved(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+  ): Verdict {
     const { view } = batch
     const vip = this.#state.vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
     const protocol = ipv4.protocol(view, ip)
     if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) {
-      return this.#unreachable(batch, frame, ip, icmp.CODE_PROTOCOL_UNREACHABLE, PROTOCOL_UNREACHABLE)
+      return this.#unreachable(
+        batch,
+        frame,
+        ip,
+        icmp.CODE_PROTOCOL_UNREACHABLE,
+        PROTOCOL_UNREACHABLE,
+      )
     }
     return this.refuse(batch, i, frame, ip, segment, end, NO_SERVICE)
   }
@@ -91,7 +110,15 @@ export class SideRoads4 {
   }
 
   /** Answers as a host on which nobody listens; `verdict` is what that is called here. */
-  refuse(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, verdict: Verdict): Verdict {
+  refuse(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    verdict: Verdict,
+  ): Verdict {
     const { view } = batch
     const protocol = ipv4.protocol(view, ip)
     // Linux has no SCTP socket here, hence no SCTP.
@@ -99,7 +126,8 @@ export class SideRoads4 {
       return this.#unreachable(batch, frame, ip, icmp.CODE_PROTOCOL_UNREACHABLE, verdict)
     }
     const isTcp = protocol === ipv4.PROTO_TCP
-    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES)) return TRUNCATED_TRANSPORT
+    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES))
+      return TRUNCATED_TRANSPORT
     // A stack checks the checksum before it answers; an unfinished one comes from this machine.
     if (batch.partialChecksum[i] === 0 && !isTransportGood4(view, ip, segment, end, protocol)) {
       return UNANSWERABLE

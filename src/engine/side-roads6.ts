@@ -49,7 +49,8 @@ export class SideRoads6 {
     const { answers, balancer, resolver, now } = this.#state
     if (!icmpv6.isWellFormed(view, message, end)) return TRUNCATED_TRANSPORT
     const type = icmpv6.type(view, message)
-    if (icmpv6.isNeighbourDiscovery(type)) return resolver.nd(arm, view, frame, ip, message, end, now)
+    if (icmpv6.isNeighbourDiscovery(type))
+      return resolver.nd(arm, view, frame, ip, message, end, now)
     if (!this.#state.isOurs(arm, view, frame)) return OTHER_HOST
     if (icmpv6.isError(type)) {
       const slot = this.related(view, icmpv6.embedded(message), end)
@@ -82,7 +83,15 @@ export class SideRoads6 {
   }
 
   /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
-  unserved(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number): Verdict {
+  unserved(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    protocol: number,
+  ): Verdict {
     const vip = this.#vip(batch.view, ip)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
@@ -98,11 +107,21 @@ export class SideRoads6 {
   }
 
   /** Answers as a host on which nobody listens; `verdict` is what that is called here. */
-  refuse(batch: Batch, i: number, frame: number, ip: number, segment: number, end: number, protocol: number, verdict: Verdict): Verdict {
+  refuse(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    protocol: number,
+    verdict: Verdict,
+  ): Verdict {
     const { view } = batch
     if (protocol === ipv4.PROTO_SCTP) return this.#unknownProtocol(batch, frame, ip, end, verdict)
     const isTcp = protocol === ipv4.PROTO_TCP
-    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES)) return TRUNCATED_TRANSPORT
+    if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES))
+      return TRUNCATED_TRANSPORT
     if (batch.partialChecksum[i] === 0 && !isTransportGood6(view, ip, segment, end, protocol)) {
       return UNANSWERABLE
     }
@@ -113,7 +132,13 @@ export class SideRoads6 {
     return sent ? verdict : ANSWER_LIMITED
   }
 
-  #portUnreachable(batch: Batch, frame: number, ip: number, end: number, verdict: Verdict): Verdict {
+  #portUnreachable(
+    batch: Batch,
+    frame: number,
+    ip: number,
+    end: number,
+    verdict: Verdict,
+  ): Verdict {
     const type = icmpv6.TYPE_DESTINATION_UNREACHABLE
     const code = icmpv6.CODE_PORT_UNREACHABLE
     const sent = this.#state.answers.error6(batch.arm, batch.view, frame, ip, end, type, code, 0)
@@ -121,10 +146,25 @@ export class SideRoads6 {
   }
 
   /** RFC 4443 section 3.4: the pointer tells where the header names the protocol nobody knows. */
-  #unknownProtocol(batch: Batch, frame: number, ip: number, end: number, verdict: Verdict): Verdict {
+  #unknownProtocol(
+    batch: Batch,
+    frame: number,
+    ip: number,
+    end: number,
+    verdict: Verdict,
+  ): Verdict {
     const type = icmpv6.TYPE_PARAMETER_PROBLEM
     const code = icmpv6.CODE_UNKNOWN_NEXT_HEADER
-    const sent = this.#state.answers.error6(batch.arm, batch.view, frame, ip, end, type, code, NEXT_HEADER_OFFSET)
+    const sent = this.#state.answers.error6(
+      batch.arm,
+      batch.view,
+      frame,
+      ip,
+      end,
+      type,
+      code,
+      NEXT_HEADER_OFFSET,
+    )
     return sent > 0 ? verdict : ANSWER_LIMITED
   }
 

@@ -37,7 +37,15 @@ export class Transmitter {
    * Sends frame `i`, whose packet is `[ip, end)`, to `destination`. `isRelated`: an ICMP error about
    * a connection, which is never answered with another error.
    */
-  transmit(batch: Batch, i: number, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+  transmit(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
     const state = this.#state
     if (destination === NONE || state.balancer.destinations.method(destination) !== METHOD_ROUTE) {
       return METHOD_UNSUPPORTED
@@ -53,9 +61,18 @@ export class Transmitter {
     }
     const neighbours = state.neighbours
     if (!neighbours.isUsable(hop)) {
-      if (neighbours.isFailed(hop)) return this.#unroutable(batch, frame, ip, end, destination, isRelated)
+      if (neighbours.isFailed(hop))
+        return this.#unroutable(batch, frame, ip, end, destination, isRelated)
       const isPartial = batch.partialChecksum[i] !== 0
-      const held = state.resolver.hold(hop, batch.bytes, frame, batch.length[i], ip, isPartial, state.now)
+      const held = state.resolver.hold(
+        hop,
+        batch.bytes,
+        frame,
+        batch.length[i],
+        ip,
+        isPartial,
+        state.now,
+      )
       return held ? NEIGHBOUR_HELD : NEIGHBOUR_QUEUE_FULL
     }
     const arm = neighbours.arm[hop]
@@ -67,14 +84,38 @@ export class Transmitter {
   }
 
   /** Host unreachable, as the kernel's routing says when no way leads to the realserver. */
-  #unroutable(batch: Batch, frame: number, ip: number, end: number, destination: number, isRelated: boolean): Verdict {
+  #unroutable(
+    batch: Batch,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
     const { answers, balancer } = this.#state
     const { view, arm } = batch
     if (isRelated) return DESTINATION_UNROUTABLE
     const sent =
       view.getUint8(ip) >>> 4 === 4
-        ? answers.error4(arm, view, frame, ip, icmp.TYPE_DESTINATION_UNREACHABLE, icmp.CODE_HOST_UNREACHABLE, 0)
-        : answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_DESTINATION_UNREACHABLE, icmpv6.CODE_ADDRESS_UNREACHABLE, 0)
+        ? answers.error4(
+            arm,
+            view,
+            frame,
+            ip,
+            icmp.TYPE_DESTINATION_UNREACHABLE,
+            icmp.CODE_HOST_UNREACHABLE,
+            0,
+          )
+        : answers.error6(
+            arm,
+            view,
+            frame,
+            ip,
+            end,
+            icmpv6.TYPE_DESTINATION_UNREACHABLE,
+            icmpv6.CODE_ADDRESS_UNREACHABLE,
+            0,
+          )
     if (sent === 0) return ANSWER_LIMITED
     balancer.accountAnswer(destination, sent)
     return DESTINATION_UNROUTABLE

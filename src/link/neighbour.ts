@@ -70,7 +70,15 @@ export class NeighbourTable {
   }
 
   /** The slot of a neighbour, used once more from now on; NONE if the table is full. */
-  acquire(arm: number, family: number, w0: number, w1: number, w2: number, w3: number, now: number): number {
+  acquire(
+    arm: number,
+    family: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    now: number,
+  ): number {
     const known = this.find(arm, family, w0, w1, w2, w3)
     if (known !== NONE) {
       this.#references[known]++

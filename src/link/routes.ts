@@ -28,7 +28,8 @@ export class RouteTable {
   /** The route to an address, or null if there is none. */
   lookup(family: number, address: Int32Array): Route | null {
     for (const route of this.#routes) {
-      if (route.family === family && hasPrefix(address, route.network, route.prefixBits)) return route
+      if (route.family === family && hasPrefix(address, route.network, route.prefixBits))
+        return route
     }
     return null
   }

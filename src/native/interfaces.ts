@@ -104,6 +104,8 @@ export interface KernelRoute {
   readonly gateway: string | undefined
   readonly interface: string | undefined
   readonly metric: number
+  /** MTU of the route in bytes, 0: the interface's. */
+  readonly mtu: number
 }
 
 /** All addresses of all interfaces that are in this network namespace. */
@@ -140,6 +142,7 @@ interface RouteJson {
   dev?: string
   table?: string
   metric?: number
+  metrics?: { mtu?: number }[]
   nexthops?: { gateway?: string; dev?: string }[]
 }
 
@@ -156,6 +159,7 @@ function routesOf(family: 4 | 6): KernelRoute[] {
       destination: isDefault ? (family === 6 ? '::' : '0.0.0.0') : network,
       prefixLength: isDefault ? 0 : length === undefined ? whole : Number(length),
       metric: route.metric ?? 0,
+      mtu: route.metrics?.find((metrics) => metrics.mtu !== undefined)?.mtu ?? 0,
     }
     const hops = route.nexthops ?? [{ gateway: route.gateway ?? route.via?.host, dev: route.dev }]
     return hops.map((hop) => ({ ...common, gateway: hop.gateway, interface: hop.dev }))

@@ -21,7 +21,9 @@ export class WeightedLeastConnection extends StatelessScheduler {
       if (destinations.isOverloaded(d)) continue
       const candidate = this.pool.overhead(d)
       // Weight 0 makes the left side 0: never greater.
-      if (isProductGreater(overhead, destinations.weight(d), candidate, destinations.weight(least))) {
+      if (
+        isProductGreater(overhead, destinations.weight(d), candidate, destinations.weight(least))
+      ) {
         least = d
         overhead = candidate
       }

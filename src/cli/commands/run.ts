@@ -1,0 +1,147 @@
+/**
+ * `uipvs run`: the director in the foreground, until SIGINT or SIGTERM.
+ */
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { type Command, Option } from 'commander'
+import { controlPath } from '../../control/client.js'
+import { ControlServer } from '../../control/server.js'
+import { DirectorDaemon } from '../../daemon/director-daemon.js'
+import type { EngineName } from '../../daemon/messages.js'
+import type { Mode } from '../../engine/director-state.js'
+import { CliFailure, EXIT_USAGE } from '../failure.js'
+import { readRules } from '../rules-file.js'
+
+const EXAMPLES = `
+Examples:
+  uipvs run -i eth0                                 then: uipvsadm -A -t VIP:80 -s rr ...
+  uipvs run -i eth0 --rules /etc/uipvs.rules        rules as ipvsadm-save writes them
+  uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
+  uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
+
+The director answers ARP for its VIPs, finds the MAC addresses of the realservers, and keeps this
+machine's own kernel from answering what it forwards (an nftables table, removed at the end).`
+
+interface RunOptions {
+  interface?: string[]
+  engine: 'auto' | EngineName | 'none'
+  rules?: string
+  mode: Mode
+  arp: boolean
+  guard: boolean
+  quiet: boolean
+  control?: string
+  maxConnections?: number
+}
+
+function whole(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > 1 << 26) {
+    throw new CliFailure(`'${text}' is no number of connections`, EXIT_USAGE, `1 to ${1 << 26}`)
+  }
+  return value
+}
+
+export function register(program: Command): void {
+  program
+    .command('run')
+    .description(
+      'The director, in the foreground: takes the frames for the VIPs on the interfaces, chooses a realserver, and sends them on.',
+    )
+    .option(
+      '-i, --interface <name>',
+      'interface of the segment; repeat it for several arms',
+      (name, all: string[] = []) => [...all, name],
+    )
+    .addOption(
+      new Option('--engine <name>', 'how frames are taken')
+        .choices(['auto', 'af_packet', 'libpcap', 'none'])
+        .default('auto'),
+    )
+    .option('--rules <file>', 'rules to begin with, in the format of ipvsadm-save; - reads stdin')
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'textbook: only the Ethernet header changes; kernel: TTL, MTU and ICMP as Linux',
+      )
+        .choices(['textbook', 'kernel'])
+        .default('textbook'),
+    )
+    .option('--no-arp', 'something else answers ARP and neighbour discovery for the VIPs')
+    .option('--no-guard', 'do not keep the own kernel from answering for served ports')
+    .option('--quiet', 'send no RST, ICMP error or echo reply to clients', false)
+    .option('--max-connections <n>', 'size of the IPv4 connection table (64 bytes each)', whole)
+    .option(
+      '--control <path>',
+      'control socket (default: UIPVS_CONTROL, or /run/uipvs/control.sock)',
+    )
+    .addHelpText('after', EXAMPLES)
+    .action((options: RunOptions) => run(options))
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const interfaces = options.interface ?? []
+  if (options.engine !== 'none' && interfaces.length === 0) {
+    throw new CliFailure('no interface was named', EXIT_USAGE, 'add -i eth0, or --engine none')
+  }
+  if (new Set(interfaces).size !== interfaces.length) {
+    throw new CliFailure('an interface was named twice', EXIT_USAGE, 'name each arm once')
+  }
+  const rules =
+    options.rules === undefined ? [] : readRules(readInput(options.rules), options.rules)
+  const log = (line: string) => process.stderr.write(`uipvs: ${line}\n`)
+  const engine = options.engine === 'auto' ? 'af_packet' : options.engine
+  const reason = options.engine === 'auto' ? ' (auto: the fastest that this version has)' : ''
+  const path = options.control ?? controlPath(process.env)
+  const limits =
+    options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
+  const { mode, arp, guard, quiet } = options
+  const director = new DirectorDaemon({ interfaces, engine, mode, arp, guard, quiet, limits, log })
+  const server = new ControlServer(path, director)
+  // Listening first: two directors on one socket would fight over everything else.
+  await server.listen()
+  try {
+    await director.start()
+    const refusal = await director.apply(rules, true)
+    if (refusal !== null) {
+      throw new CliFailure(
+        `${refusal.error.message} (rule ${refusal.index + 1} of ${options.rules})`,
+      )
+    }
+  } catch (error) {
+    await director.stop().catch(() => undefined)
+    await server.close()
+    throw error
+  }
+  const arms = interfaces.length === 0 ? 'no interface' : interfaces.join(', ')
+  log(`ready: ${engine}${reason} on ${arms}, ${mode} mode, control socket ${path}`)
+  const ended = await new Promise<Error | undefined>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => resolve(undefined))
+    }
+    director.gone.then(resolve)
+  })
+  await server.close()
+  await director.stop()
+  if (ended !== undefined) {
+    throw new CliFailure(
+      `the packet engine ended: ${ended.message} (${arms})`,
+      1,
+      "'uipvs doctor' may know why",
+    )
+  }
+  log('stopped')
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new CliFailure(
+      `the rules can't be read: ${code} (${file})`,
+      1,
+      `is ${basename(file)} the right file?`,
+    )
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A file of rules as `ipvsadm-save` writes it, as a list of rules: what `uipvs run --rules`,
+ * `replay` and `explain` begin with. Comments (`#`) and empty lines are skipped; the first line that is
+ * no rule is an error that names it.
+ */
+import type { Rule } from '../balance/rule.js'
+import { CliFailure } from './failure.js'
+import { HostWanted } from './ipvsadm/names.js'
+import { parse } from './ipvsadm/parse.js'
+import { systemNames } from './ipvsadm/system-names.js'
+
+export function readRules(text: string, file: string): Rule[] {
+  const names = systemNames()
+  const rules: Rule[] = []
+  text.split('\n').forEach((line, index) => {
+    const words = line.split(/[ \t\r]+/).filter((word) => word !== '' && word !== 'ipvsadm')
+    if (words.length === 0 || words[0].startsWith('#')) return
+    rules.push(readRule(words, `${file}, line ${index + 1}`))
+  })
+  return rules
+
+  function readRule(words: string[], where: string): Rule {
+    try {
+      const command = parse(['ipvsadm', ...words], names)
+      if (command.kind === 'rule') return command.rule
+      const what =
+        command.kind === 'error' ? command.text.trim() : `'${words.join(' ')}' is no rule`
+      throw new CliFailure(
+        `${what} (${where})`,
+        1,
+        'rules are -A, -E, -D, -C, -a, -e, -d, -Z and --set',
+      )
+    } catch (error) {
+      if (!(error instanceof HostWanted)) throw error
+      throw new CliFailure(
+        `the host name '${error.host}' is in no hosts file (${where})`,
+        1,
+        'write the address',
+      )
+    }
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The control socket: HTTP with JSON over a unix socket, so that `curl --unix-socket` works.
+ *
+ *   POST /v1/rules         {"rules": [...], "atomic": false}   -> {"applied": n}
+ *   GET  /v1/table         services, destinations, timeouts (`listing.ts`)
+ *   GET  /v1/connections   one connection a line (application/x-ndjson)
+ *   GET  /v1/neighbours    realservers and gateways, their MAC addresses and states
+ *   GET  /v1/counters      frames by verdict; the engine's numbers
+ *   GET  /v1/status        what runs, where, since when
+ *   POST /v1/announce      tells the segment again where the VIPs are
+ *
+ * A refusal is `{"error": {"code", "subject", "message", "index", "applied"}}` with status 409; a
+ * request that makes no sense has 400. Who may connect is a matter of the socket's mode, 0600.
+ */
+import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { dirname } from 'node:path'
+import type { Rule, RuleError } from '../balance/rule.js'
+import type { ConnectionListing, TableListing } from './listing.js'
+import { parseRulesRequest } from './schema.js'
+
+/** What the server asks of the director. */
+export interface Controlled {
+  apply(
+    rules: readonly Rule[],
+    atomic: boolean,
+  ): Promise<{ readonly error: RuleError; readonly index: number; readonly applied: number } | null>
+  table(): Promise<TableListing>
+  connections(): Iterable<ConnectionListing>
+  neighbours(): Promise<unknown>
+  counters(): unknown
+  status(): unknown
+  announce(): Promise<void>
+}
+
+const BODY_BYTES_MAX = 256 * 1024 * 1024
+/** Connections written before others get their turn: about a millisecond. */
+const CONNECTIONS_AT_ONCE = 1000
+
+export class ControlServer {
+  readonly path: string
+  readonly #server: Server
+  readonly #director: Controlled
+
+  constructor(path: string, director: Controlled) {
+    this.path = path
+    this.#director = director
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: Error) => {
+        if (response.headersSent) response.destroy()
+        else
+          answer(response, 500, {
+            error: { code: 'EFAULT', subject: 'director', message: error.message },
+          })
+      })
+    })
+    this.#server.keepAliveTimeout = 2_000
+  }
+
+  /** Listens. A socket that a dead director left behind is taken over; a living one is not. */
+  async listen(): Promise<void> {
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 })
+    if (existsSync(this.path)) {
+      if (await isAnswered(this.path)) {
+        throw new Error(
+          `another director answers at ${this.path}; stop it, or use another --control PATH`,
+        )
+      }
+      unlinkSync(this.path)
+    }
+    const before = process.umask(0o177)
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#server.once('error', reject)
+        this.#server.listen(this.path, resolve)
+      })
+    } finally {
+      process.umask(before)
+    }
+    chmodSync(this.path, 0o600)
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '').split('?')[0]
+    const what = `${request.method} ${path}`
+    switch (what) {
+      case 'POST /v1/rules':
+        return this.#rules(request, response)
+      case 'GET /v1/table':
+        return answer(response, 200, await this.#director.table())
+      case 'GET /v1/connections':
+        return this.#connections(response)
+      case 'GET /v1/neighbours':
+        return answer(response, 200, { neighbours: await this.#director.neighbours() })
+      case 'GET /v1/counters':
+        return answer(response, 200, this.#director.counters())
+      case 'GET /v1/status':
+        return answer(response, 200, this.#director.status())
+      case 'POST /v1/announce':
+        await this.#director.announce()
+        return answer(response, 200, {})
+      default:
+        answer(response, 404, wrong(`there is no ${what}; docs/control-api.md lists what there is`))
+    }
+  }
+
+  async #rules(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readJson(request)
+    if (body instanceof Error) return answer(response, 400, wrong(body.message))
+    const parsed = parseRulesRequest(body)
+    if (typeof parsed === 'string') return answer(response, 400, wrong(parsed))
+    const refusal = await this.#director.apply(parsed.rules, parsed.atomic)
+    if (refusal === null) return answer(response, 200, { applied: parsed.rules.length })
+    const { error, index, applied } = refusal
+    const { code, subject, message } = error
+    answer(response, 409, { error: { code, subject, message, index, applied } })
+  }
+
+  async #connections(response: ServerResponse): Promise<void> {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    let lines: string[] = []
+    for (const connection of this.#director.connections()) {
+      lines.push(JSON.stringify(connection))
+      if (lines.length < CONNECTIONS_AT_ONCE) continue
+      if (!response.write(`${lines.join('\n')}\n`)) {
+        await new Promise((resolve) => {
+          response.once('drain', resolve)
+          response.once('close', resolve)
+        })
+      }
+      if (response.destroyed) return
+      lines = []
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    response.end(lines.length === 0 ? '' : `${lines.join('\n')}\n`)
+  }
+}
+
+function wrong(message: string) {
+  return { error: { code: 'EINVAL', subject: 'request', message, index: 0, applied: 0 } }
+}
+
+function answer(response: ServerResponse, status: number, body: unknown): void {
+  const text = `${JSON.stringify(body)}\n`
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  })
+  response.end(text)
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown | Error> {
+  const pieces: Buffer[] = []
+  let bytes = 0
+  for await (const piece of request) {
+    bytes += piece.length
+    if (bytes > BODY_BYTES_MAX)
+      return new Error(`the request is longer than ${BODY_BYTES_MAX} bytes`)
+    pieces.push(piece)
+  }
+  try {
+    return JSON.parse(Buffer.concat(pieces).toString('utf8'))
+  } catch (error) {
+    return new Error(`the request is not JSON: ${(error as Error).message}`)
+  }
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,335 @@
+/**
+ * The running director as the main thread sees it: rules judged and sent on, the surroundings kept
+ * in step, listings read. It never touches a frame.
+ *
+ *   control socket --> apply() --> own RuleBook (judges) --> worker (carries out between breaths)
+ *                                      |
+ *                                      +--> VIPs: port filter, ARP, guard against the own kernel
+ */
+import { RuleBook } from '../balance/apply.js'
+import { Balancer, DEFAULT_LIMITS, type FollowedKernel, type Limits } from '../balance/balancer.js'
+import { Region } from '../balance/region.js'
+import { type Rule, RuleError } from '../balance/rule.js'
+import { SCHEDULERS } from '../balance/schedulers/index.js'
+import { ESTIMATION_MS, Estimator } from '../control/estimator.js'
+import type { ConnectionListing, TableListing } from '../control/listing.js'
+import { listConnections, listServices, type Source } from '../control/readers.js'
+import type { Mode } from '../engine/director-state.js'
+import { ENDINGS } from '../engine/verdict.js'
+import { EngineHandle } from './engine-handle.js'
+import { Guard, type GuardedService } from './guard.js'
+import { CELL_NAMES } from './memory.js'
+import type { EngineName, NeighbourReport } from './messages.js'
+import { Network } from './network.js'
+
+/** How often the kernel's addresses and routes are looked at. */
+const NETWORK_MS = 5_000
+/** A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash). */
+const TRASH_PERIOD_MS = 60_000
+const TRASH_IDLE_MS = 120_000
+const ANNOUNCE_ROUNDS = 2
+export const TABLE_VERSION = '1.2.1'
+
+export interface DaemonOptions {
+  readonly interfaces: readonly string[]
+  /** `none`: no frames, rules only. */
+  readonly engine: EngineName | 'none'
+  readonly mode: Mode
+  /** False: somebody else answers ARP for the VIPs. */
+  readonly arp: boolean
+  readonly quiet: boolean
+  /** False: the own kernel is not kept from answering (`--no-guard`). */
+  readonly guard: boolean
+  readonly limits?: Partial<Limits>
+  readonly kernel?: FollowedKernel
+  readonly log: (line: string) => void
+}
+
+/** A rule of a list was refused; those before it were carried out unless the list was atomic. */
+export interface Refusal {
+  readonly error: RuleError
+  readonly index: number
+  readonly applied: number
+}
+
+export class DirectorDaemon {
+  readonly options: DaemonOptions
+  readonly #network: Network
+  readonly #book: RuleBook
+  readonly #limits: Limits
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #idleSince = new Map<number, number>()
+  #engine: EngineHandle | null = null
+  #guard: Guard | null = null
+  #source: Source
+  #served = ''
+  #lastChange: Promise<unknown> = Promise.resolve()
+  readonly startedAt = Date.now()
+
+  constructor(options: DaemonOptions) {
+    this.options = options
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+    this.#network = new Network(options.interfaces)
+    this.#book = this.#makeBook()
+    this.#source = this.#sourceOf(this.#book.balancer)
+  }
+
+  /** Opens the engine and the guard. Rejects, with everything undone, if one can't be had. */
+  async start(): Promise<void> {
+    if (this.options.engine === 'none') return
+    this.#network.refresh()
+    const seed = Math.floor(Math.random() * 0x1_0000_0000) | 0
+    const { interfaces, engine, mode, quiet, kernel } = this.options
+    if (this.options.guard) {
+      this.#guard = new Guard({ interfaces })
+      this.#guard.remove() // what a director that was killed has left behind
+    }
+    this.#engine = await EngineHandle.start({
+      engine,
+      interfaces,
+      mode,
+      quiet,
+      kernel: kernel ?? '6.1.176',
+      limits: this.#limits,
+      seed,
+    })
+    this.#source = this.#sourceOf(this.#engine.tables)
+    await this.#surround()
+    this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
+    this.#timers.push(setInterval(() => this.#estimate(), ESTIMATION_MS))
+    this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
+  }
+
+  /** Settles when the engine has ended by itself. Never, without an engine. */
+  get gone(): Promise<Error | undefined> {
+    return this.#engine?.gone ?? new Promise(() => {})
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    await this.#engine?.stop()
+    this.#guard?.remove()
+  }
+
+  /**
+   * Carries out rules in order. With `atomic` all of them or none; else up to the first that is
+   * refused. Resolves when the frames that come next are decided by the new rules.
+   */
+  apply(rules: readonly Rule[], atomic: boolean): Promise<Refusal | null> {
+    const change = this.#lastChange.then(() => this.#apply(rules, atomic))
+    this.#lastChange = change.catch(() => undefined)
+    return change
+  }
+
+  async #apply(rules: readonly Rule[], atomic: boolean): Promise<Refusal | null> {
+    if (atomic) {
+      const refusal = this.#rehearse(rules)
+      if (refusal !== null) return refusal
+    }
+    let refusal: Refusal | null = null
+    const accepted: Rule[] = []
+    for (const rule of rules) {
+      try {
+        this.#book.apply(rule)
+        if (rule.op === 'zero') this.#zero(rule)
+        accepted.push(rule)
+      } catch (error) {
+        if (!(error instanceof RuleError)) throw error
+        refusal = { error, index: accepted.length, applied: accepted.length }
+        break
+      }
+    }
+    if (this.#engine !== null && accepted.length > 0) {
+      await this.#engine.order({ do: 'rules', rules: accepted })
+      await this.#surround()
+    }
+    return refusal
+  }
+
+  /** Tries rules on a copy of what there is, so that a list can be refused as a whole. */
+  #rehearse(rules: readonly Rule[]): Refusal | null {
+    const copy = this.#makeBook()
+    for (const rule of this.rules()) copy.apply(rule)
+    for (const [index, rule] of rules.entries()) {
+      try {
+        copy.apply(rule)
+      } catch (error) {
+        if (error instanceof RuleError) return { error, index, applied: 0 }
+        throw error
+      }
+    }
+    return null
+  }
+
+  /** The rules that lead to the present services and destinations. */
+  *rules(): Generator<Rule> {
+    for (const listing of listServices(this.#source, new Map())) {
+      const { service, settings } = listing
+      yield { op: 'add-service', service, settings }
+      for (const d of listing.destinations.toReversed()) {
+        const { address, port, method, weight, upperThreshold, lowerThreshold, tunnel } = d
+        yield {
+          op: 'add-destination',
+          service,
+          destination: { address, port },
+          settings: { method, weight, upperThreshold, lowerThreshold, tunnel },
+        }
+      }
+    }
+    for (const daemon of this.#book.daemons) yield { op: 'start-daemon', daemon }
+  }
+
+  async table(): Promise<TableListing> {
+    const { tcpTimeouts, udpTimeout } = this.#book.balancer
+    const macs = new Map<string, string>()
+    for (const neighbour of await this.neighbours()) {
+      if (neighbour.mac !== null) macs.set(neighbour.address, neighbour.mac)
+    }
+    return {
+      version: TABLE_VERSION,
+      size: 4096,
+      services: listServices(this.#source, macs),
+      timeouts: { tcp: tcpTimeouts[1] / 100, tcpfin: tcpTimeouts[4] / 100, udp: udpTimeout / 100 },
+      daemons: this.#book.daemons,
+    }
+  }
+
+  connections(): Generator<ConnectionListing> {
+    return listConnections(this.#book, this.#source.live, this.#engine?.memory.get('tick') ?? 0)
+  }
+
+  async neighbours(): Promise<NeighbourReport[]> {
+    return (await this.#engine?.order({ do: 'neighbours' })) ?? []
+  }
+
+  async announce(): Promise<void> {
+    await this.#engine?.order({ do: 'announce', rounds: ANNOUNCE_ROUNDS })
+  }
+
+  /** Frames by verdict, and the numbers of the engine. */
+  counters(): { verdicts: Record<string, number>; engine: Record<string, number> } {
+    const memory = this.#engine?.memory
+    const verdicts = ENDINGS.map((e, i) => [e.name, memory?.counts[i] ?? 0] as const)
+    const engine = CELL_NAMES.map((name) => [name, memory?.get(name) ?? 0] as const)
+    return { verdicts: Object.fromEntries(verdicts), engine: Object.fromEntries(engine) }
+  }
+
+  status() {
+    const { engine, interfaces, mode, arp, quiet } = this.options
+    const { connections4, connections6, templates } = this.#source.live
+    return {
+      pid: process.pid,
+      engine,
+      interfaces,
+      mode,
+      arp,
+      quiet,
+      guard: this.#guard?.table ?? null,
+      uptimeSeconds: Math.floor((Date.now() - this.startedAt) / 1000),
+      vips: this.#vips(),
+      services: [...this.#book.services()].length,
+      connections: connections4.count + connections6.count,
+      templates: templates.count,
+      limits: this.#limits,
+    }
+  }
+
+  #makeBook(): RuleBook {
+    // The copy that judges needs room for all rules, and none for connections.
+    const limits = { ...this.#limits, connections4: 1, connections6: 1, templates: 1 }
+    const region = new Region(new ArrayBuffer(Balancer.bytes(limits)))
+    return new RuleBook(region, limits, 0, SCHEDULERS, { surroundings: this.#network })
+  }
+
+  #sourceOf(live: Balancer): Source {
+    return {
+      book: this.#book,
+      live,
+      serviceEstimator: new Estimator(live.services),
+      destinationEstimator: new Estimator(live.destinations),
+    }
+  }
+
+  #vips(): string[] {
+    const addresses = new Set<string>()
+    for (const slot of this.#book.services()) {
+      const key = this.#book.serviceKeys[slot]
+      if (key !== undefined && 'address' in key) addresses.add(key.address)
+    }
+    return [...addresses].sort()
+  }
+
+  /** Brings port, neighbours and guard in step with the rules and the kernel's addresses. */
+  async #surround(): Promise<void> {
+    if (this.#engine === null) return
+    const served = this.#vips()
+    const services: GuardedService[] = []
+    for (const slot of this.#book.services()) {
+      const key = this.#book.serviceKeys[slot]
+      if (key !== undefined && 'address' in key) services.push(key)
+    }
+    const vips = this.#network.vips(served, this.options.arp)
+    const guarded = this.#network.guarded(served, services, this.options.arp)
+    // First the own kernel is silenced, then frames are taken: no frame is answered twice.
+    this.#guard?.update(guarded)
+    const surrounding = {
+      vips,
+      served,
+      routes: this.#network.routes(),
+      own: this.#network.own(served),
+    }
+    const text = JSON.stringify(surrounding)
+    if (text === this.#served) return
+    const isNewVip = this.#served === '' || served.length > 0
+    this.#served = text
+    await this.#engine.order({ do: 'surrounding', surrounding })
+    if (isNewVip && this.options.arp) await this.announce()
+  }
+
+  #lookAround(): void {
+    const change = this.#lastChange.then(async () => {
+      if (this.#network.refresh()) await this.#surround()
+    })
+    this.#lastChange = change.catch((error) =>
+      this.options.log(`the network could not be read again: ${error.message}`),
+    )
+  }
+
+  #estimate(): void {
+    const { book, live, serviceEstimator, destinationEstimator } = this.#source
+    serviceEstimator.estimate(live.services.capacity, 0)
+    for (const slot of book.services()) {
+      serviceEstimator.estimate(slot, book.serviceEpoch(slot))
+      const { services, destinations } = book.balancer
+      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
+        destinationEstimator.estimate(d, book.destinationEpochs[d])
+      }
+    }
+  }
+
+  #zero(rule: Extract<Rule, { op: 'zero' }>): void {
+    const { book, live, serviceEstimator, destinationEstimator } = this.#source
+    const only = rule.service === undefined ? undefined : book.findService(rule.service)
+    if (only === undefined) serviceEstimator.zero(live.services.capacity, 0)
+    const { services, destinations } = book.balancer
+    for (const slot of only === undefined ? book.services() : [only]) {
+      serviceEstimator.zero(slot, book.serviceEpoch(slot))
+      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
+        destinationEstimator.zero(d, book.destinationEpochs[d])
+      }
+    }
+  }
+
+  /** Linux's trash: stamped when found idle, forgotten when it has been idle long enough. */
+  #reap(): void {
+    const now = Date.now()
+    const slots: number[] = []
+    for (const slot of this.#book.trash()) {
+      if (!this.#source.live.isUnreferenced(slot)) this.#idleSince.delete(slot)
+      else if (!this.#idleSince.has(slot)) this.#idleSince.set(slot, now)
+      else if (now - (this.#idleSince.get(slot) as number) >= TRASH_IDLE_MS) slots.push(slot)
+    }
+    for (const slot of slots) this.#idleSince.delete(slot)
+    if (slots.length > 0) this.apply([{ op: 'reap', slots }], false)
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The main thread's side of a worker: starts it, sends orders and waits for their answers, and reads
+ * what it publishes.
+ */
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { Balancer } from '../balance/balancer.js'
+import { Wakeup } from '../native/eventfd.js'
+import { SharedMemory } from '../native/mapping.js'
+import { WorkerMemory } from './memory.js'
+import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
+
+const WORKER = new URL('./worker.js', import.meta.url)
+/** Number of the inherited descriptor in a child: behind stdin, stdout, stderr and Node's channel. */
+const CHILD_MEMORY_FD = 4
+
+interface Waiting {
+  resolve(neighbours: NeighbourReport[] | undefined): void
+  reject(error: Error): void
+}
+
+export type EngineOptions = Omit<WorkerStart, 'memoryFd' | 'memoryBytes' | 'wakeFd'>
+
+export class EngineHandle {
+  /** What the worker publishes, and its tables, to be read only. */
+  readonly memory: WorkerMemory
+  readonly tables: Balancer
+  /** Settles when the worker has gone: with nothing if it was told to stop, else with the reason. */
+  readonly gone: Promise<Error | undefined>
+  readonly #send: (id: number, order: Order) => void
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #shared: SharedMemory
+  #id = 0
+  #ready: (error?: Error) => void = () => {}
+  #end: (error?: Error) => void = () => {}
+  #isStopping = false
+
+  private constructor(shared: SharedMemory, options: EngineOptions, wakeup: Wakeup | null) {
+    this.#shared = shared
+    this.memory = new WorkerMemory(shared.buffer)
+    this.tables = new Balancer(this.memory.region, options.limits, options.seed, options.kernel)
+    this.gone = new Promise((resolve) => {
+      this.#end = resolve
+    })
+    const start = {
+      ...options,
+      memoryFd: shared.fd,
+      memoryBytes: shared.bytes,
+      wakeFd: wakeup?.fd ?? -1,
+    }
+    this.#send = wakeup === null ? this.#startProcess(start) : this.#startThread(start, wakeup)
+  }
+
+  /** Starts a worker and waits until its port is open. */
+  static async start(options: EngineOptions): Promise<EngineHandle> {
+    const shared = SharedMemory.create(WorkerMemory.bytes(options.limits))
+    const handle = new EngineHandle(
+      shared,
+      options,
+      options.engine === 'libpcap' ? null : new Wakeup(),
+    )
+    await new Promise<void>((resolve, reject) => {
+      handle.#ready = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    return handle
+  }
+
+  /** Sends an order; resolves when the worker has carried it out. */
+  async order(order: Order): Promise<NeighbourReport[] | undefined> {
+    const id = ++this.#id
+    return await new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject })
+      this.#send(id, order)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.order({ do: 'stop' }).catch(() => undefined)
+    await this.gone
+  }
+
+  #startThread(start: WorkerStart, wakeup: Wakeup): (id: number, order: Order) => void {
+    const worker = new Worker(WORKER, { workerData: start })
+    worker.on('message', (message: Report) => this.#hear(message))
+    worker.on('error', (error) => this.#ended(error))
+    worker.on('exit', () => {
+      this.#ended()
+      wakeup.close()
+    })
+    return (id, order) => {
+      worker.postMessage({ id, order })
+      wakeup.wake()
+    }
+  }
+
+  #startProcess(start: WorkerStart): (id: number, order: Order) => void {
+    const child: ChildProcess = fork(fileURLToPath(WORKER), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', this.#shared.fd],
+      // Counters and addresses go through the channel as they are: typed arrays, not JSON objects.
+      serialization: 'advanced',
+    })
+    child.on('message', (message) => this.#hear(message as Report))
+    child.on('error', (error) => this.#ended(error))
+    child.on('exit', () => this.#ended())
+    child.send({ ...start, memoryFd: CHILD_MEMORY_FD })
+    return (id, order) => {
+      if (child.connected) child.send({ id, order })
+    }
+  }
+
+  #hear(message: Report): void {
+    if (message.kind === 'ready') this.#ready()
+    else if (message.kind === 'failed') this.#ended(new Error(message.message))
+    else {
+      this.#waiting.get(message.id)?.resolve(message.neighbours)
+      this.#waiting.delete(message.id)
+    }
+  }
+
+  #ended(error?: Error): void {
+    const reason = this.#isStopping
+      ? undefined
+      : (error ?? new Error('the packet engine ended by itself'))
+    this.#ready(reason ?? new Error('the packet engine was stopped'))
+    this.#end(reason)
+    for (const waiting of this.#waiting.values()) {
+      if (this.#isStopping) waiting.resolve(undefined)
+      else waiting.reject(reason as Error)
+    }
+    this.#waiting.clear()
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * What a worker publishes: one piece of memory that it writes and the main thread reads.
+ *
+ *   cells       verdict counts and the numbers named below (float64)       writer: the worker
+ *   tables      services, destinations, connections, templates             writer: the worker
+ *
+ * The main thread never writes here. Each number is consistent by itself; two of them may be a few
+ * frames apart.
+ */
+import { Balancer, type Limits } from '../balance/balancer.js'
+import { Region, regionBytes } from '../balance/region.js'
+import { VERDICT_COUNT } from '../engine/verdict.js'
+
+/** Cells behind the verdict counts. */
+export const CELL_NAMES = [
+  'frames',
+  'breaths',
+  'tick',
+  'ringDrops',
+  'sendErrors',
+  'ownFrames',
+  'heldFrames',
+  'outboxOverflows',
+] as const
+export type CellName = (typeof CELL_NAMES)[number]
+
+export class WorkerMemory {
+  readonly counts: Float64Array
+  readonly #cells: Float64Array
+  /** Where the tables begin: for the worker's RuleBook, or a reader's Balancer. */
+  readonly region: Region
+
+  constructor(buffer: ArrayBufferLike) {
+    this.region = new Region(buffer)
+    this.counts = this.region.float64(VERDICT_COUNT)
+    this.#cells = this.region.float64(CELL_NAMES.length)
+  }
+
+  static bytes(limits: Limits): number {
+    return regionBytes(VERDICT_COUNT * 8, CELL_NAMES.length * 8) + Balancer.bytes(limits)
+  }
+
+  get(name: CellName): number {
+    return this.#cells[CELL_NAMES.indexOf(name)]
+  }
+
+  set(name: CellName, value: number): void {
+    this.#cells[CELL_NAMES.indexOf(name)] = value
+  }
+}

@@ -1,0 +1,61 @@
+/** What the main thread and a worker say to each other. All of it is plain data. */
+import type { FollowedKernel, Limits } from '../balance/balancer.js'
+import type { Rule } from '../balance/rule.js'
+import type { Mode } from '../engine/director-state.js'
+import type { OwnAddresses } from '../engine/resolver.js'
+import type { Route } from '../link/routes.js'
+import type { Vip } from '../link/vips.js'
+
+export type EngineName = 'af_packet' | 'libpcap'
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly engine: EngineName
+  readonly interfaces: readonly string[]
+  readonly mode: Mode
+  readonly quiet: boolean
+  readonly kernel: FollowedKernel
+  readonly limits: Limits
+  readonly seed: number
+  /** Descriptor and size of the memory that it publishes; the descriptor is valid in the worker. */
+  readonly memoryFd: number
+  readonly memoryBytes: number
+  /** Descriptor that ends its sleep; -1 where it sleeps in an event loop. */
+  readonly wakeFd: number
+}
+
+/** What changes around the rules. */
+export interface Surrounding {
+  readonly vips: readonly Vip[]
+  /** The VIPs as text, for the port's filter. */
+  readonly served: readonly string[]
+  readonly routes: readonly Route[]
+  readonly own: readonly OwnAddresses[]
+}
+
+export type Order =
+  | { readonly do: 'rules'; readonly rules: readonly Rule[] }
+  | { readonly do: 'surrounding'; readonly surrounding: Surrounding }
+  | { readonly do: 'announce'; readonly rounds: number }
+  | { readonly do: 'neighbours' }
+  | { readonly do: 'stop' }
+
+export interface NeighbourReport {
+  readonly arm: number
+  readonly family: 4 | 6
+  readonly address: string
+  /** As `ip neigh` names it. */
+  readonly state: string
+  readonly mac: string | null
+}
+
+/** To a worker: orders are answered, in order, by their number. */
+export interface Request {
+  readonly id: number
+  readonly order: Order
+}
+
+export type Report =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done'; readonly id: number; readonly neighbours?: NeighbourReport[] }
+  | { readonly kind: 'failed'; readonly message: string }

@@ -1,0 +1,122 @@
+/**
+ * What the kernel of the director knows of the network, in the director's terms: its addresses, its
+ * routes, and what follows for a set of VIPs. Read at start, and again when it changes.
+ */
+import { parseAddress } from '../balance/address.js'
+import type { Surroundings } from '../balance/apply.js'
+import type { OwnAddresses } from '../engine/resolver.js'
+import type { Route } from '../link/routes.js'
+import type { Vip } from '../link/vips.js'
+import {
+  type KernelAddress,
+  type KernelRoute,
+  readAddresses,
+  readRoutes,
+} from '../native/interfaces.js'
+import type { GuardState } from './guard.js'
+
+const TABLES = new Set(['main', 'local', 'default'])
+const REFUSING = new Set(['unreachable', 'blackhole', 'prohibit', 'throw'])
+
+export class Network implements Surroundings {
+  readonly #interfaces: readonly string[]
+  #addresses: readonly KernelAddress[] = []
+  #routes: readonly KernelRoute[] = []
+  /** What was read last, as text: to see whether anything changed. */
+  #read = ''
+
+  constructor(interfaces: readonly string[]) {
+    this.#interfaces = interfaces
+  }
+
+  /** Reads everything again; whether anything differs from what was read before. */
+  refresh(): boolean {
+    this.#addresses = readAddresses()
+    this.#routes = readRoutes()
+    const read = JSON.stringify([this.#addresses, this.#routes])
+    const isNew = read !== this.#read
+    this.#read = read
+    return isNew
+  }
+
+  isBroadcast(address: string): boolean {
+    if (address === '255.255.255.255') return true
+    return this.#routes.some((route) => route.type === 'broadcast' && route.destination === address)
+  }
+
+  isLocal(address: string): boolean {
+    return this.#addresses.some((own) => own.address === address)
+  }
+
+  hasInterface(name: string): boolean {
+    return this.#addresses.some((own) => own.interface === name)
+  }
+
+  routes(): Route[] {
+    return this.#routes
+      .filter(
+        (route) =>
+          TABLES.has(route.table) && route.type !== 'broadcast' && route.type !== 'multicast',
+      )
+      .sort((a, b) => a.metric - b.metric)
+      .flatMap((route) => this.#route(route))
+  }
+
+  #route(route: KernelRoute): Route[] {
+    const network = parseAddress(route.destination)
+    if (network === null) return []
+    const gateway = route.gateway === undefined ? null : parseAddress(route.gateway)
+    const kind =
+      route.type === 'local' || route.type === 'anycast'
+        ? 'local'
+        : REFUSING.has(route.type)
+          ? 'unreachable'
+          : 'unicast'
+    return [
+      {
+        family: network.family,
+        network: network.words,
+        prefixBits: route.prefixLength,
+        kind,
+        arm: route.interface === undefined ? -1 : this.#interfaces.indexOf(route.interface),
+        gateway: gateway?.words ?? null,
+        mtu: route.mtu,
+      },
+    ]
+  }
+
+  /** The director's own addresses on each arm, from which it asks for neighbours. */
+  own(vips: readonly string[]): OwnAddresses[] {
+    return this.#interfaces.map((name) => {
+      const on = this.#addresses.filter((a) => a.interface === name && !vips.includes(a.address))
+      const ipv4 = on.find((a) => a.family === 4)
+      const ipv6 =
+        on.find((a) => a.family === 6 && a.scope === 'link') ?? on.find((a) => a.family === 6)
+      return {
+        ipv4: ipv4 === undefined ? null : (parseAddress(ipv4.address)?.words[0] ?? null),
+        ipv6: ipv6 === undefined ? null : (parseAddress(ipv6.address)?.words ?? null),
+      }
+    })
+  }
+
+  vips(addresses: readonly string[], isAnnounced: boolean): Vip[] {
+    return addresses.flatMap((address) => {
+      const parsed = parseAddress(address)
+      if (parsed === null) return []
+      return [{ ...parsed, onKernel: this.isLocal(address), announced: isAnnounced }]
+    })
+  }
+
+  guarded(
+    addresses: readonly string[],
+    services: GuardState['services'],
+    isAnnounced: boolean,
+  ): GuardState {
+    const vips = addresses.map((address) => ({
+      address,
+      onKernel: this.isLocal(address),
+      arp: isAnnounced,
+    }))
+    return { vips, services }
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The packet engine's own thread (af_packet), or process (libpcap, whose addon only lives in the main
+ * thread of one). This is the only file that knows that it is a worker: it opens the port, builds the
+ * director over the memory it was given, and breathes.
+ *
+ *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms)
+ *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes
+ *
+ * Orders arrive between breaths, so a frame never sees half a change.
+ */
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { RuleBook } from '../balance/apply.js'
+import { SCHEDULERS } from '../balance/schedulers/index.js'
+import { Director } from '../engine/forward.js'
+import { Loop, TICK_INTERVAL_MS } from '../engine/loop.js'
+import type { EventPort, Port } from '../engine/port.js'
+import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/neighbour.js'
+import { SharedMemory } from '../native/mapping.js'
+import { openAfPacket } from '../port/af-packet.js'
+import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
+import { WorkerMemory } from './memory.js'
+import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
+
+/** Empty breaths before the worker sleeps: some 50 microseconds, about what a sleep costs. */
+const SPIN_BREATHS = 40
+/** How long it sleeps at most when nothing at all happens. */
+const IDLE_WAIT_MS = 10
+
+const STATE_NAMES: Record<number, string> = {
+  [NUD_INCOMPLETE]: 'INCOMPLETE',
+  [NUD_REACHABLE]: 'REACHABLE',
+  [NUD_PROBE]: 'PROBE',
+  [NUD_FAILED]: 'FAILED',
+}
+
+class Engine {
+  readonly #port: Port
+  readonly #director: Director
+  readonly #loop: Loop
+  readonly #memory: WorkerMemory
+  #breaths = 0
+  isStopped = false
+
+  constructor(start: WorkerStart, port: Port) {
+    const shared = SharedMemory.open(start.memoryFd, start.memoryBytes)
+    this.#memory = new WorkerMemory(shared.buffer)
+    const { limits, seed, kernel, mode, quiet } = start
+    const rules = new RuleBook(this.#memory.region, limits, seed, SCHEDULERS, { kernel })
+    this.#port = port
+    this.#director = new Director({ rules, arms: port.arms, outbox: port.outbox, mode, quiet })
+    this.#loop = new Loop(port, this.#director, () => performance.now(), this.#memory.counts)
+  }
+
+  breathe(): number {
+    this.#breaths++
+    return this.#loop.breathe()
+  }
+
+  /** Copies what is counted in private to where the main thread reads it. */
+  publish(): void {
+    const { counters, outbox } = this.#port
+    const memory = this.#memory
+    memory.set('frames', this.#loop.frames)
+    memory.set('breaths', this.#breaths)
+    memory.set('tick', this.#director.balancer.tick)
+    memory.set('ringDrops', counters.ringDrops)
+    memory.set('sendErrors', counters.sendErrors)
+    memory.set('ownFrames', this.#director.resolver.sent)
+    memory.set('heldFrames', this.#director.resolver.held.count)
+    memory.set('outboxOverflows', outbox.overflows)
+  }
+
+  /** Carries out an order; what it reports beside being done. */
+  obey(order: Order): NeighbourReport[] | undefined {
+    const director = this.#director
+    director.begin(performance.now())
+    switch (order.do) {
+      case 'rules':
+        for (const rule of order.rules) director.apply(rule)
+        break
+      case 'surrounding': {
+        const { vips, served, routes, own } = order.surrounding
+        director.setVips(vips)
+        for (const [arm, addresses] of own.entries()) director.resolver.setOwnAddresses(arm, addresses)
+        director.setRoutes(routes)
+        this.#port.serve(served)
+        break
+      }
+      case 'announce':
+        director.resolver.announce(order.rounds, performance.now())
+        break
+      case 'neighbours':
+        return this.#neighbours()
+      case 'stop':
+        this.isStopped = true
+        this.#port.close()
+    }
+    return undefined
+  }
+
+  #neighbours(): NeighbourReport[] {
+    const { neighbours } = this.#director
+    const reports: NeighbourReport[] = []
+    for (let n = 0; n < neighbours.highWater; n++) {
+      const state = STATE_NAMES[neighbours.state(n)]
+      if (state === undefined) continue
+      const family = neighbours.family(n) === 4 ? 4 : 6
+      const word = (i: number) => neighbours.address(n, i)
+      const address =
+        family === 4 ? formatIpv4(word(0)) : formatIpv6(word(0), word(1), word(2), word(3))
+      const mac = neighbours.isUsable(n)
+        ? formatMac(neighbours.macHigh[n], neighbours.macLow[n])
+        : null
+      reports.push({ arm: neighbours.arm[n], family, address, state, mac })
+    }
+    return reports
+  }
+}
+
+/** In a thread: the loop has the thread for itself and looks for orders between breaths. */
+function runThread(channel: MessagePort, start: WorkerStart): void {
+  const port = openAfPacket({ interfaces: start.interfaces, wakeFd: start.wakeFd })
+  const engine = new Engine(start, port)
+  report(channel, { kind: 'ready' })
+  let empty = 0
+  let nextLook = 0
+  while (!engine.isStopped) {
+    empty = engine.breathe() > 0 ? 0 : empty + 1
+    const isIdle = empty > SPIN_BREATHS
+    const now = performance.now()
+    if (isIdle || now >= nextLook) {
+      nextLook = now + TICK_INTERVAL_MS
+      engine.publish()
+      for (let got = receiveMessageOnPort(channel); got; got = receiveMessageOnPort(channel)) {
+        const { id, order } = got.message as Request
+        const neighbours = engine.obey(order)
+        report(
+          channel,
+          neighbours === undefined ? { kind: 'done', id } : { kind: 'done', id, neighbours },
+        )
+      }
+      if (isIdle && !engine.isStopped) port.wait(IDLE_WAIT_MS)
+    }
+  }
+}
+
+function report(channel: MessagePort, message: Report): void {
+  channel.postMessage(message)
+}
+
+/** In a process of its own: frames and orders are events of its main thread. */
+async function runProcess(send: (message: Report) => void): Promise<void> {
+  const { openLibpcap } = await import('../port/libpcap.js')
+  let engine: Engine | null = null
+  process.on('disconnect', () => process.exit(0))
+  process.on('message', (message: WorkerStart | Request) => {
+    try {
+      if ('order' in message) {
+        const neighbours = engine?.obey(message.order)
+        send(
+          neighbours === undefined
+            ? { kind: 'done', id: message.id }
+            : { kind: 'done', id: message.id, neighbours },
+        )
+        if (engine?.isStopped) process.disconnect()
+        return
+      }
+      const port: EventPort = openLibpcap({ interfaces: message.interfaces })
+      const started = new Engine(message, port)
+      engine = started
+      port.onArrival(() => {
+        while (started.breathe() > 0);
+      })
+      setInterval(() => {
+        started.breathe()
+        started.publish()
+      }, TICK_INTERVAL_MS)
+      send({ kind: 'ready' })
+    } catch (error) {
+      send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+    }
+  })
+}
+
+if (parentPort !== null) runThread(parentPort, workerData as WorkerStart)
+else if (process.send !== undefined) {
+  // The terminal's Ctrl-C reaches the whole process group; the director decides when to stop.
+  process.on('SIGINT', () => {})
+  const send = process.send.bind(process)
+  await runProcess((message) => send(message))
+}
