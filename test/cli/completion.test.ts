@@ -23,9 +23,10 @@ function sample(): CommandModel {
   program
     .command('run')
     .summary('run it')
-    .option('-i, --interface <iface...>', 'interface')
+    .option('-i, --interface <name>', 'interface')
     .addOption(engine.choices(['auto', 'af_packet']))
     .option('--rules <file>', 'rules')
+    .option('--capture-on <iface>', 'one')
     .option('--metrics [address]', 'metrics')
     .option('-q, --quiet', 'quiet')
   program.command('replay').argument('<capture>').option('-w, --write <file>')
@@ -94,11 +95,12 @@ t.test('the model has what the help shows', async (t) => {
     ['--interface', 'interface'],
     ['--engine', 'words'],
     ['--rules', 'file'],
+    ['--capture-on', 'interface'],
     ['--metrics', 'any'],
     ['--quiet', 'none'],
     ['--help', 'none'],
   ])
-  t.equal(options[3]?.valueOptional, true)
+  t.equal(options[4]?.valueOptional, true)
 })
 
 t.test('every option of uipvsadm has its sentence', async (t) => {

@@ -33,17 +33,20 @@ export interface CommandModel {
 
 export const NO_VALUE: ValueModel = { kind: 'none', choices: [] }
 
-/** How the placeholders in our help (`<file>`, `<iface>`) tell what is meant. */
+/** How our help tells what is meant: by the placeholder (`<file>`), else by the option's name. */
 const PLACEHOLDERS: readonly [RegExp, ValueKind][] = [
   [/iface|interface/i, 'interface'],
   [/\bdir|directory/i, 'directory'],
   [/file|path|pcap|capture|socket/i, 'file'],
 ]
 
-function valueModel(placeholder: string, choices: readonly string[] | undefined): ValueModel {
+function valueModel(choices: readonly string[] | undefined, ...hints: string[]): ValueModel {
   if (choices !== undefined) return { kind: 'words', choices }
-  const found = PLACEHOLDERS.find(([pattern]) => pattern.test(placeholder))
-  return { kind: found?.[1] ?? 'any', choices: [] }
+  for (const hint of hints) {
+    const found = PLACEHOLDERS.find(([pattern]) => pattern.test(hint))
+    if (found !== undefined) return { kind: found[1], choices: [] }
+  }
+  return { kind: 'any', choices: [] }
 }
 
 function optionModel(option: Option): OptionModel {
@@ -51,13 +54,16 @@ function optionModel(option: Option): OptionModel {
   return {
     names: [option.short, option.long].filter((name) => name !== undefined),
     summary: option.description,
-    value: placeholder === undefined ? NO_VALUE : valueModel(placeholder, option.argChoices),
+    value:
+      placeholder === undefined
+        ? NO_VALUE
+        : valueModel(option.argChoices, placeholder, option.long ?? ''),
     valueOptional: option.optional,
   }
 }
 
 function operandModel(operand: Argument): ValueModel {
-  return valueModel(operand.name(), operand.argChoices)
+  return valueModel(operand.argChoices, operand.name())
 }
 
 /** Everything visible in the help of a command, and of the commands below it. */
