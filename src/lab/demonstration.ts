@@ -9,8 +9,9 @@
  *   5. an echo request to the VIP (after the captures: its answer may come from the director)
  */
 import { Capture } from './capture.js'
-import { compareFrames, type FramePair, pairFrames, sentFrom } from './evidence.js'
+import { compareFrames, countReplies, type FramePair, pairFrames } from './evidence.js'
 import { type Lab, PROGRAMS } from './lab.js'
+import { run } from './namespaces.js'
 import { loadRawSocket } from './raw-probe.js'
 import { askAll, askEcho, type Request, toolsMissing } from './requests.js'
 import { DIP, macOf, REALSERVERS, VIP, VIP6 } from './topology.js'
@@ -28,7 +29,7 @@ export interface Traffic {
   readonly forwarded: number
   /** Of those, the ones whose IP packet is byte for byte the one that came. */
   readonly unchanged: number
-  /** Frames whose source is the VIP, in either direction, at the director's arm: 0 in DR. */
+  /** Frames from the VIP to the client, in either direction, at the director's arm: 0 in DR. */
   readonly repliesAtDirector: number
   readonly repliesAtClient: number
 }
@@ -82,8 +83,8 @@ function rulesFor(
 
 /** Runs uipvsadm against the lab's director. */
 export function uipvsadm(lab: Lab, args: readonly string[]): RanCommand {
-  const command = [process.execPath, PROGRAMS.uipvsadm, '--control', lab.controlPath, ...args]
-  const result = lab.run('director', command)
+  // No need to enter the director's namespace: a unix socket is found by its path.
+  const result = run([process.execPath, PROGRAMS.uipvsadm, '--control', lab.controlPath, ...args])
   return {
     command: `uipvsadm ${args.join(' ')}`,
     status: result.status,
@@ -114,11 +115,8 @@ export async function demonstrate(lab: Lab, ipv6: boolean, tell: Tell): Promise<
     towardsDirector: pairs.length + pairs.unpaired,
     forwarded: pairs.length,
     unchanged: pairs.filter(({ before, after }) => compareFrames(before, after).unchanged).length,
-    repliesAtDirector: sentFrom(directorFrames, [VIP, VIP6]),
-    repliesAtClient: sentFrom(
-      clientFrames.filter(({ outgoing }) => !outgoing),
-      [VIP, VIP6],
-    ),
+    repliesAtDirector: countReplies(directorFrames),
+    repliesAtClient: countReplies(clientFrames.filter(({ outgoing }) => !outgoing)),
   }
   tell({ frame, traffic })
   const listings = [uipvsadm(lab, ['-Ln', '--stats']), uipvsadm(lab, ['-Lnc'])]

@@ -4,7 +4,7 @@
  */
 import { HEADER_BYTES } from '../wire/ethernet.js'
 import { type CapturedFrame, ipAddresses, ipPacket, sha256 } from './capture.js'
-import { VIP, VIP6 } from './topology.js'
+import { CIP, CIP6, VIP, VIP6 } from './topology.js'
 
 export interface FramePair {
   /** Whole frames, in hex. */
@@ -81,7 +81,13 @@ export function compareFrames(before: Buffer, after: Buffer): FramePair {
   }
 }
 
-/** How many frames carry an IP packet from one of these addresses. */
-export function sentFrom(frames: readonly CapturedFrame[], addresses: readonly string[]): number {
-  return frames.filter(({ bytes }) => addresses.includes(ipAddresses(bytes)?.source ?? '')).length
+/**
+ * How many frames carry an IP packet from a VIP to the client. (A neighbour advertisement of the
+ * director for its VIP also comes from there, but goes to the router.)
+ */
+export function countReplies(frames: readonly CapturedFrame[]): number {
+  return frames.filter(({ bytes }) => {
+    const { source, destination } = ipAddresses(bytes) ?? {}
+    return (source === VIP && destination === CIP) || (source === VIP6 && destination === CIP6)
+  }).length
 }

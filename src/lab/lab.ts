@@ -213,7 +213,10 @@ export class Lab {
       this.controlPath,
       ...extra,
     ])
-    await this.untilReady(director, () => existsSync(this.controlPath))
+    const ready = () => /^uipvs: ready: (\w+)/m.exec(this.log('director'))
+    await this.untilReady(director, () => ready() !== null)
+    // What `auto` has become.
+    this.#update({ engine: ready()![1]! })
     return director
   }
 
