@@ -82,6 +82,7 @@ t.test('lengths that do not agree are malformed', async (t) => {
     if (said !== (first >>> 4 === 6)) t.fail(`first byte ${first}`)
   }
   t.ok(ipv6.isWellFormed(viewOf(UDP.with(5, 0)), 0, UDP.length), 'no payload, but padding')
+  t.ok(ipv6.isWellFormed(viewOf(UDP.with(5, 0)), 0, 40), 'no payload, and nothing else')
   t.notOk(ipv6.isWellFormed(viewOf(UDP.with(5, 9)), 0, UDP.length), 'a byte is missing')
   t.notOk(ipv6.isWellFormed(viewOf(UDP.with(4, 1)), 0, UDP.length), '256 bytes are missing')
   t.notOk(ipv6.isWellFormed(viewOf(UDP), 0, 39), 'half a header')
@@ -214,7 +215,13 @@ t.test('setters write their bytes and no others', async (t) => {
     written(t, 8, (v, at) => ipv6.writePaddingHeader(v, at, 6, 8)),
     '0600010400000000',
   )
+  t.equal(
+    written(t, 8, (v, at) => ipv6.writeFragmentHeader(v, at, 17, 8, false, 1)),
+    '1100000800000001',
+  )
   const long = fromHex(written(t, 264, (v, at) => ipv6.writePaddingHeader(v, at, 6, 264)))
   t.equal(toHex(long.subarray(0, 4)), '062001ff')
   t.equal(toHex(long.subarray(259)), '0103000000', 'a second option fills the rest')
+  const longer = fromHex(written(t, 1288, (v, at) => ipv6.writePaddingHeader(v, at, 6, 1288)))
+  t.equal(toHex(longer.subarray(1285)), '000000', 'a lone last byte is a Pad1')
 })

@@ -102,6 +102,19 @@ t.test('the checksum is stored low byte first, and does not cover itself', async
   t.not(sctp.checksum(damaged, 0), sctp.expectedChecksum(damaged, 0, bytes.length))
 })
 
+t.test('the checksum of any packet is the slow one, its bytes reversed', async () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 12, maxLength: 60 }), (bytes) => {
+      const view = viewOf(bytes)
+      const crc = slowCrc32c(bytes.slice().fill(0, 8, 12))
+      sctp.updateChecksum(view, 0, bytes.length)
+      const expected = sctp.expectedChecksum(view, 0, bytes.length)
+      return view.getUint32(8, true) === crc && sctp.checksum(view, 0) === expected
+    }),
+    { seed: SEED },
+  )
+})
+
 t.test('headers are written', async (t) => {
   const bytes = written(t, 16, (view, at) => {
     sctp.writeHeader(view, at, 40000, 80, 0x12345678)
