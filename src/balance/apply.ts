@@ -97,38 +97,47 @@ export class RuleBook {
   apply(rule: Rule): void {
     switch (rule.op) {
       case 'add-service':
-        return this.#addService(rule.service, rule.settings)
+        this.#addService(rule.service, rule.settings)
+        break
       case 'edit-service':
-        return this.#editService(rule.service, rule.settings)
+        this.#editService(rule.service, rule.settings)
+        break
       case 'delete-service':
-        return this.#deleteService(this.#service(rule.service))
+        this.#deleteService(this.#service(rule.service))
+        break
       case 'flush':
         for (const slot of [...this.#services.values()]) this.#deleteService(slot)
-        return
+        break
       case 'add-destination':
-        return this.#addDestination(rule.service, rule.destination, rule.settings)
+        this.#addDestination(rule.service, rule.destination, rule.settings)
+        break
       case 'edit-destination':
-        return this.#editDestination(rule.service, rule.destination, rule.settings)
+        this.#editDestination(rule.service, rule.destination, rule.settings)
+        break
       case 'delete-destination': {
         const service = this.#service(rule.service, 'destination-service')
-        return this.#deleteDestination(service, this.#destination(service, rule.destination))
+        this.#deleteDestination(service, this.#destination(service, rule.destination))
+        break
       }
       case 'zero':
         // Counters never go back: whoever shows them remembers from where to count (estimator.ts).
         if (rule.service !== undefined) this.#service(rule.service)
-        return
+        break
       case 'set-timeouts':
-        return this.#setTimeouts(rule.tcp, rule.tcpfin, rule.udp)
+        this.#setTimeouts(rule.tcp, rule.tcpfin, rule.udp)
+        break
       case 'set-sysctl':
-        return this.#setSysctl(rule.name, rule.value)
+        this.#setSysctl(rule.name, rule.value)
+        break
       case 'start-daemon':
-        return this.#startDaemon(rule.daemon)
+        this.#startDaemon(rule.daemon)
+        break
       case 'stop-daemon':
         if (!this.daemons.some((daemon) => daemon.role === rule.role)) {
           throw new RuleError('ESRCH', 'daemon', `no ${rule.role} daemon runs`)
         }
         this.daemons = this.daemons.filter((daemon) => daemon.role !== rule.role)
-        return
+        break
       case 'reap':
         for (const slot of rule.slots) this.#reap(slot)
     }

@@ -81,7 +81,8 @@ class Engine {
       case 'surrounding': {
         const { vips, served, routes, own } = order.surrounding
         director.setVips(vips)
-        for (const [arm, addresses] of own.entries()) director.resolver.setOwnAddresses(arm, addresses)
+        for (const [arm, addresses] of own.entries())
+          director.resolver.setOwnAddresses(arm, addresses)
         director.setRoutes(routes)
         this.#port.serve(served)
         break
