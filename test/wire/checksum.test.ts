@@ -82,6 +82,17 @@ t.test('a UDP checksum of 0 means none over IPv4, and is wrong over IPv6', async
   t.ok(checksum.isTransportGood6(six, 0, 40, 50, 17))
 })
 
+t.test('over IPv6 a UDP checksum of 0 is wrong even where the sum is right', async (t) => {
+  const view = viewOf(fromHex(`60000000 000a 11 40 ${'00'.repeat(32)} 0001 0002 000a 0000 0000`))
+  checksum.finishTransport6(view, 0, 40, 50, 17)
+  view.setUint16(48, view.getUint16(46))
+  checksum.finishTransport6(view, 0, 40, 50, 17)
+  t.equal(view.getUint16(46), 0xffff)
+  t.ok(checksum.isTransportGood6(view, 0, 40, 50, 17))
+  view.setUint16(46, 0)
+  t.notOk(checksum.isTransportGood6(view, 0, 40, 50, 17))
+})
+
 t.test('other protocols are left alone', async (t) => {
   const bytes = new Uint8Array(60).fill(0xa5)
   checksum.finishTransport4(viewOf(bytes), 0, 20, 60, 132)
@@ -99,4 +110,11 @@ t.test('a TCP checksum may be 0', async (t) => {
   checksum.finishTransport4(view, 0, 20, 40, 6)
   t.equal(view.getUint16(36), 0)
   t.ok(checksum.isTransportGood4(view, 0, 20, 40, 6))
+  // Over IPv6 too, where 0 is forbidden only to UDP.
+  const six = viewOf(fromHex(`60000000 0014 06 40 ${'00'.repeat(32)} ${'00'.repeat(20)}`))
+  checksum.finishTransport6(six, 0, 40, 60, 6)
+  six.setUint16(44, six.getUint16(56))
+  checksum.finishTransport6(six, 0, 40, 60, 6)
+  t.equal(six.getUint16(56), 0)
+  t.ok(checksum.isTransportGood6(six, 0, 40, 60, 6))
 })

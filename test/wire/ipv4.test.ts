@@ -81,6 +81,10 @@ t.test('lengths that do not agree are malformed', async (t) => {
     const said = ipv4.isWellFormed(changed(3, total), 0, whole)
     if (said !== (total >= 24 && total <= 40)) t.fail(`total length ${total}`)
   }
+  const long = new Uint8Array(60).fill(1)
+  long.set([0x4f, 0, 0, 60])
+  t.ok(ipv4.isWellFormed(viewOf(long), 0, 60), 'the longest header')
+  t.ok(ipv4.isQuoteWellFormed(viewOf(long), 0, 60))
   t.notOk(ipv4.isWellFormed(changed(2, 1), 0, whole), 'total length 296')
   t.notOk(ipv4.isWellFormed(viewOf(OPTIONS), 0, whole - 1), 'a byte is missing')
   t.notOk(ipv4.isWellFormed(viewOf(OPTIONS), 0, 19), 'half a header')
