@@ -6,7 +6,7 @@ import { hexPair } from './hex-pair.js'
 import type { Paint } from './paint.js'
 import type { Request } from './requests.js'
 import type { LabState } from './state.js'
-import { CIP, DIP, REALSERVERS, ROUTER_ADDRESS, VIP } from './topology.js'
+import { ARTICLE, CIP, DIP, REALSERVERS, ROUTER_ADDRESS, steps, VIP } from './topology.js'
 
 const WIDTH = 96
 
@@ -42,6 +42,20 @@ export function figure(paint: Paint, state: Pick<LabState, 'lab' | 'vipOnDirecto
     row(REALSERVERS.map(() => '(lo:0, non-arping)')),
     '',
   ].join('\n')
+}
+
+/** The article's own steps, as they were run: the director, and one realserver of three. */
+export function setUp(paint: Paint, state: Pick<LabState, 'vipOnDirector'>): string {
+  const options = { ...ARTICLE, vipOnDirector: state.vipOnDirector, ipv6: false }
+  const plan = steps(options, (namespace) => namespace)
+  const linesOf = (host: string) =>
+    plan
+      .filter(({ namespace }) => namespace === host)
+      .flatMap(({ lines }) => lines)
+      .filter((line) => line.includes(VIP) || line.includes('arp_'))
+      .map((line) => `   ${paint.dim(`[${host}] #`)} ${line}`)
+  const lines = [...linesOf('director'), ...linesOf('rs1')]
+  return `${heading(paint, 'the VIP, and silence (rs2 and rs3 as rs1)')}${lines.join('\n')}\n`
 }
 
 /** Commands as they were run; what they printed, if anything. */

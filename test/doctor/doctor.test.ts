@@ -11,6 +11,9 @@ import { enter } from '../../src/lab/namespaces.js'
 import { type Host, macOf, VIP } from '../../src/lab/topology.js'
 import { needsRoot, standingLab } from '../lab/standing.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 const PROGRAM = join(import.meta.dirname, '..', '..', 'src', 'cli', 'uipvs.js')
 
 interface Report {

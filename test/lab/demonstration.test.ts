@@ -5,6 +5,9 @@ import { type Demonstration, demonstrate, failuresOf } from '../../src/lab/demon
 import { hasIpv6 } from '../../src/lab/lab.js'
 import { needsRoot, standingLab } from './standing.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 function hasCap(): boolean {
   try {
     createRequire(import.meta.url)('cap')

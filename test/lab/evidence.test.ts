@@ -62,7 +62,10 @@ t.test('IPv6 is paired, and replies from the VIP are counted', (t) => {
   const after = Buffer.from(build({ ethernet: { source: DIRECTOR, destination: RS1 }, ...packet }))
   t.equal(pairFrames([came(before), left(after)], DIRECTOR).length, 1)
   const reply = build({ ipv6: { source: VIP6, destination: CIP6 }, tcp: { sport: 80, dport: 1 } })
-  const advertisement = build({ ipv6: { source: VIP6, destination: 'fe80::253' }, icmpv6: { type: 136 } })
+  const advertisement = build({
+    ipv6: { source: VIP6, destination: 'fe80::253' },
+    icmpv6: { type: 136 },
+  })
   const frames = [reply, advertisement].map((bytes) => came(Buffer.from(bytes)))
   t.equal(countReplies(frames), 1, 'the advertisement is no reply to the client')
   t.end()

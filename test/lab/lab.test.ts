@@ -9,6 +9,9 @@ import { isAlive } from '../../src/lab/processes.js'
 import { isStale, listLabs } from '../../src/lab/state.js'
 import { needsRoot, remainsOf, standingLab } from './standing.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 // A list of labs of our own: another test's next lab would clean up what we have left on purpose.
 const OWN_LIST = mkdtempSync(join(tmpdir(), 'uipvs-labs-'))
 process.env.UIPVS_LAB_STATE = OWN_LIST

@@ -10,6 +10,9 @@ import { whyNotRootless } from '../../src/lab/rootless.js'
 import { listLabs } from '../../src/lab/state.js'
 import { remainsOf } from './standing.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 const OWNER = join(import.meta.dirname, 'owner.js')
 const NOBODY = 65_534
 const isRoot = process.getuid!() === 0

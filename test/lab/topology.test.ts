@@ -18,6 +18,9 @@ import {
 import { ETH_P_ARP } from '../../src/wire/ethernet.js'
 import { needsRoot, standingLab } from './standing.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 t.test('the plan has the article’s addresses and its four lines', (t) => {
   const plan = steps(ARTICLE, (namespace) => namespace)
   t.same(

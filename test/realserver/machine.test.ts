@@ -6,6 +6,9 @@ import t from 'tap'
 import { recall } from '../../src/realserver/machine.js'
 import { NOTHING_REMEMBERED } from '../../src/realserver/plan.js'
 
+// For the whole file: it starts many programs, on a machine that may be busy.
+t.setTimeout(300_000)
+
 const PROGRAM = join(import.meta.dirname, '..', '..', 'src', 'cli', 'uipvs.js')
 const isRoot = process.getuid!() === 0
 const skip = isRoot ? false : 'a network namespace with its own sysctls needs root'

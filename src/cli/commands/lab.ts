@@ -117,6 +117,7 @@ async function standAndShow(flags: LabFlags): Promise<number> {
   try {
     lab = Lab.up({ engine: flags.engine, vipOnDirector: flags.vipOnDirector })
     say(`\n${report.figure(paint, lab.state)}`)
+    say(report.setUp(paint, lab.state))
     const offloads = lab.switchOffloadsOff()
     if (offloads !== '') say(`   ${offloads}\n`)
     await Promise.race([lab.startRealservers(), ended])
@@ -152,7 +153,7 @@ function show(
 ): Promise<Demonstration> {
   return demonstrate(lab, hasIpv6(), (part) => {
     if (part.rules)
-      say(report.commands(paint, 'the article’s rules, and two services more', part.rules))
+      say(report.commands(paint, 'the article’s rules, and the same for more services', part.rules))
     if (part.requests) say(report.answers(paint, part.requests))
     if (part.frame) say(report.frameBeforeAndAfter(paint, part.frame))
     if (part.traffic) say(report.trafficProof(paint, part.traffic))
