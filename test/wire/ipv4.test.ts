@@ -95,6 +95,11 @@ t.test('lengths that do not agree are malformed', async (t) => {
 t.test('a quoted header may belong to a packet that is cut', async (t) => {
   const view = viewOf(OPTIONS)
   t.ok(ipv4.isQuoteWellFormed(view, 0, 24))
+  const sixty = new Uint8Array(60)
+  for (let first = 0; first < 256; first++) {
+    const said = ipv4.isQuoteWellFormed(viewOf(sixty.with(0, first)), 0, 60)
+    if (said !== (first >= 0x45 && first <= 0x4f)) t.fail(`first byte ${first}`)
+  }
   t.notOk(ipv4.isQuoteWellFormed(view, 0, 23), 'half an option')
   t.notOk(ipv4.isQuoteWellFormed(view, 0, 19), 'half a header')
   t.notOk(ipv4.isQuoteWellFormed(viewOf(OPTIONS.with(0, 0x44)), 0, 40), 'too short a header')
@@ -149,6 +154,10 @@ t.test('setters write their bytes and no others', async (t) => {
   const set = (write: (view: DataView, at: number) => void) => written(t, 20, write)
   const around = (offset: number, hex: string) =>
     'a5'.repeat(offset) + hex + 'a5'.repeat(20 - offset - hex.length / 2)
+  t.equal(
+    set((v, at) => ipv4.setHeaderBytes(v, at, 24)),
+    around(0, '46'),
+  )
   t.equal(
     set((v, at) => ipv4.setHeaderBytes(v, at, 60)),
     around(0, '4f'),
