@@ -7,21 +7,26 @@
  *
  * The order in which things are objected to is Linux's (`ip_vs_ctl.c`), as ipvsadm users see it.
  */
-import {
-  isLinkLocal6,
-  isMulticast,
-  isUnspecified,
-  type ParsedAddress,
-  parseAddress,
-} from './address.js'
-import { Balancer, type FollowedKernel, type Limits } from './balancer.js'
+import { Balancer, type Limits } from './balancer.js'
 import { NONE } from './connection.js'
 import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
+import {
+  destinationText,
+  isWhole,
+  judgeAddress,
+  judgeService,
+  judgeThresholds,
+  netmask,
+  parseServiceKey,
+  type Surroundings,
+  serviceText,
+  TIMEOUT_MAX_S,
+  UNKNOWN_SURROUNDINGS,
+} from './judge.js'
 import type { Region } from './region.js'
 import {
   type DestinationKey,
   type DestinationSettings,
-  PROTOCOL_NUMBER,
   type Rule,
   RuleError,
   type ServiceKey,
@@ -31,27 +36,10 @@ import {
 import type { SchedulerFactory } from './scheduler.js'
 import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT } from './service.js'
 import { isSysctlName, SYSCTL_RANGES } from './sysctl.js'
-import { TICK_MS } from './timer-wheel.js'
+import type { FollowedKernel } from './thresholds.js'
+import { TICKS_PER_S } from './timer-wheel.js'
 
 const METHODS = { route: METHOD_ROUTE, tunnel: METHOD_TUNNEL, masq: METHOD_MASQ } as const
-const TIMEOUT_MAX_S = 2_678_400
-const INT_MAX = 2_147_483_647
-
-/** What a rule may ask of the world around the tables. */
-export interface Surroundings {
-  /** Would the kernel call this IPv4 address a broadcast address (a subnet's last)? */
-  isBroadcast(address: string): boolean
-  /** Is it one of the director's own addresses? */
-  isLocal(address: string): boolean
-  hasInterface(name: string): boolean
-}
-
-/** Nothing is known of the surroundings: in tests and in workers, whose rules were judged already. */
-export const UNKNOWN_SURROUNDINGS: Surroundings = {
-  isBroadcast: (address) => address === '255.255.255.255',
-  isLocal: () => false,
-  hasInterface: () => true,
-}
 
 /** The parts of a destination that only listings need. */
 export interface DestinationNames {
@@ -169,7 +157,7 @@ export class RuleBook {
       throw new RuleError('EEXIST', 'service', `the service ${text} exists already`)
     }
     const parsed = parseServiceKey(key)
-    const factory = this.#judge(settings, parsed.family)
+    const factory = judgeService(settings, parsed.family, this.#factories)
     const { services } = this.balancer
     const slot = services.create(
       parsed.family,
@@ -195,7 +183,7 @@ export class RuleBook {
   #editService(key: ServiceKey, settings: ServiceSettings): void {
     const slot = this.#service(key)
     const family = this.balancer.services.family(slot) as 4 | 6
-    const factory = this.#judge(settings, family)
+    const factory = judgeService(settings, family, this.#factories)
     const sameScheduler = this.serviceSettings[slot]?.scheduler === settings.scheduler
     this.#configure(slot, settings, family)
     if (!sameScheduler) {
@@ -235,8 +223,8 @@ export class RuleBook {
     const service = this.#service(key, 'destination-service')
     const { balancer } = this
     const { destinations, services } = balancer
-    this.#judgeThresholds(settings)
-    const parsed = this.#judgeAddress(destination, services.family(service), settings)
+    judgeThresholds(settings)
+    const parsed = judgeAddress(destination, services.family(service), settings, this.#surroundings)
     const liveKey = `${service} ${destinationText(destination)}`
     if (this.#live.has(liveKey)) {
       throw new RuleError(
@@ -285,8 +273,8 @@ export class RuleBook {
     settings: DestinationSettings,
   ): void {
     const service = this.#service(key, 'destination-service')
-    this.#judgeThresholds(settings)
-    this.#judgeAddress(destination, this.balancer.services.family(service), settings)
+    judgeThresholds(settings)
+    judgeAddress(destination, this.balancer.services.family(service), settings, this.#surroundings)
     const slot = this.#destination(service, destination)
     this.destinationNames[slot] = { address: destination.address, tunnel: settings.tunnel }
     this.#set(slot, settings, false)
@@ -300,7 +288,7 @@ export class RuleBook {
     destinations.setWeight(slot, settings.weight, isNew)
     destinations.setMethod(slot, METHODS[settings.method])
     destinations.setThresholds(slot, settings.upperThreshold, settings.lowerThreshold)
-    this.balancer.changedThresholds(slot, upper, lower)
+    this.balancer.thresholds.changed(slot, upper, lower)
   }
 
   #deleteDestination(service: number, slot: number): void {
@@ -339,10 +327,9 @@ export class RuleBook {
       }
     }
     const { balancer } = this
-    const perSecond = 1000 / TICK_MS
-    if (tcp > 0) balancer.tcpTimeouts[1] = tcp * perSecond
-    if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * perSecond
-    if (udp > 0) balancer.udpTimeout = udp * perSecond
+    if (tcp > 0) balancer.tcpTimeouts[1] = tcp * TICKS_PER_S
+    if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * TICKS_PER_S
+    if (udp > 0) balancer.udpTimeout = udp * TICKS_PER_S
   }
 
   #setSysctl(name: string, value: string): void {
@@ -389,74 +376,6 @@ export class RuleBook {
     return slot
   }
 
-  /** The factory of the scheduler that the settings name; null for `none`. */
-  #judge(settings: ServiceSettings, family: 4 | 6): SchedulerFactory | null {
-    const known = settings.scheduler === 'none' ? null : this.#factories.get(settings.scheduler)
-    if (known === undefined || (settings.pe !== '' && settings.pe !== 'sip')) {
-      throw new RuleError(
-        'ENOENT',
-        'scheduler',
-        known === undefined
-          ? `there is no scheduler ${settings.scheduler}`
-          : `there is no persistence engine ${settings.pe}`,
-      )
-    }
-    if (!isWhole(settings.persistent, 0, TIMEOUT_MAX_S)) {
-      throw new RuleError(
-        'EINVAL',
-        'service',
-        `a persistence of ${settings.persistent} s is not within 0 to ${TIMEOUT_MAX_S}`,
-      )
-    }
-    netmask(settings.netmask, family)
-    return known
-  }
-
-  #judgeThresholds(settings: DestinationSettings): void {
-    const { weight, upperThreshold, lowerThreshold } = settings
-    if (!isWhole(weight, 0, INT_MAX)) {
-      throw new RuleError(
-        'ERANGE',
-        'destination',
-        `a weight of ${weight} is not within 0 to ${INT_MAX}`,
-      )
-    }
-    if (
-      !isWhole(upperThreshold, 0, INT_MAX) ||
-      !isWhole(lowerThreshold, 0, INT_MAX) ||
-      lowerThreshold > upperThreshold
-    ) {
-      throw new RuleError(
-        'ERANGE',
-        'destination',
-        `a lower threshold of ${lowerThreshold} does not go with an upper one of ${upperThreshold}`,
-      )
-    }
-  }
-
-  #judgeAddress(key: DestinationKey, family: number, settings: DestinationSettings): ParsedAddress {
-    const parsed = parseAddress(key.address)
-    if (parsed === null || !isWhole(key.port, 0, 65535)) {
-      throw new RuleError('EINVAL', 'destination', `${destinationText(key)} is no address and port`)
-    }
-    if (parsed.family !== family && settings.method !== 'tunnel') {
-      throw new RuleError(
-        'EAFNOSUPPORT',
-        'destination',
-        `${key.address} is not of the service's address family`,
-      )
-    }
-    const isUnicast =
-      !isMulticast(parsed) &&
-      !isUnspecified(parsed) &&
-      !isLinkLocal6(parsed) &&
-      !this.#surroundings.isBroadcast(key.address)
-    if (!isUnicast && !this.#surroundings.isLocal(key.address)) {
-      throw new RuleError('EINVAL', 'destination', `${key.address} is not a unicast address`)
-    }
-    return parsed
-  }
-
   #pool(service: number) {
     const { balancer } = this
     return {
@@ -466,44 +385,4 @@ export class RuleBook {
       overhead: (destination: number) => balancer.overhead(destination),
     }
   }
-}
-
-/** A service's key as one text, for maps and messages: `tcp 192.168.1.110:22`, `fwm 6 inet`. */
-export function serviceText(key: ServiceKey): string {
-  if ('fwmark' in key) return `fwm ${key.fwmark} ${key.family}`
-  const host = key.address.includes(':') ? `[${key.address}]` : key.address
-  return `${key.protocol} ${host}:${key.port}`
-}
-
-export function destinationText(key: DestinationKey): string {
-  return key.address.includes(':') ? `[${key.address}]:${key.port}` : `${key.address}:${key.port}`
-}
-
-function parseServiceKey(key: ServiceKey) {
-  if ('fwmark' in key) {
-    if (!isWhole(key.fwmark, 1, 0xffffffff)) {
-      throw new RuleError('EINVAL', 'service', `${key.fwmark} is no firewall mark`)
-    }
-    const family: 4 | 6 = key.family === 'inet' ? 4 : 6
-    return { family, protocol: 0, words: new Int32Array(4), port: 0, fwmark: key.fwmark | 0 }
-  }
-  const parsed = parseAddress(key.address)
-  if (parsed === null || !isWhole(key.port, 0, 65535)) {
-    throw new RuleError('EINVAL', 'service', `${serviceText(key)} is no address and port`)
-  }
-  return { ...parsed, protocol: PROTOCOL_NUMBER[key.protocol], port: key.port, fwmark: 0 }
-}
-
-function netmask(text: string, family: 4 | 6): number {
-  if (family === 4) {
-    const parsed = parseAddress(text)
-    if (parsed?.family === 4) return parsed.words[0]
-  } else if (/^\d{1,3}$/.test(text) && isWhole(Number(text), 1, 128)) {
-    return Number(text)
-  }
-  throw new RuleError('EINVAL', 'service', `${text} is no netmask`)
-}
-
-function isWhole(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max
 }

@@ -12,12 +12,13 @@ import {
   FLAG_ONE_PACKET,
   NONE,
 } from './connection.js'
-import { DestinationTable, OVERLOAD } from './destination.js'
+import { DestinationTable } from './destination.js'
+import { Persistence } from './persistence.js'
 import { Region, regionBytes } from './region.js'
 import { SCTP, TCP, UDP } from './rule.js'
 import { Flow, type Scheduler } from './scheduler.js'
 import { nextSctpState, SCTP_CLOSED, SCTP_ESTABLISHED, SCTP_TIMEOUTS_S } from './sctp-state.js'
-import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT, ServiceTable } from './service.js'
+import { FTP_PORT, SERVICE_ONE_PACKET, SERVICE_PERSISTENT, ServiceTable } from './service.js'
 import { Sysctls } from './sysctl.js'
 import { RST, SYN } from './tcp-flags.js'
 import {
@@ -30,8 +31,9 @@ import {
   TCP_TIMEOUTS_S,
   TW,
 } from './tcp-state.js'
-import { TemplateKey, TemplateTable } from './template.js'
-import { type Expirer, TICK_MS } from './timer-wheel.js'
+import { TemplateTable } from './template.js'
+import { type FollowedKernel, Thresholds } from './thresholds.js'
+import { type Expirer, TICK_MS, TICKS_PER_S } from './timer-wheel.js'
 
 /** Sizes of the tables. Fixed at start: nothing is allocated after. */
 export interface Limits {
@@ -50,16 +52,9 @@ export const DEFAULT_LIMITS: Limits = {
   templates: 262_144,
 }
 
-/** Kernels whose details can be followed; they differ in how a destination's load is counted. */
-export type FollowedKernel = '6.1.176' | '6.1.192'
-
-const TICKS_PER_S = 1000 / TICK_MS
 /** How long a connection lives until its first state (the kernel's `IP_VS_CONN` default: 3 s). */
 const FIRST_TIMEOUT_TICKS = 3 * TICKS_PER_S
 export const UDP_TIMEOUT_S = 300
-/** A template that is still needed when its time is up stays this much longer. */
-const TEMPLATE_PROLONG_TICKS = 60 * TICKS_PER_S
-const FTP_PORT = 21
 const FTP_DATA_PORT = 20
 /** Timers worked off in one go: a few hundred microseconds. */
 const EXPIRY_BUDGET = 4096
@@ -85,18 +80,6 @@ class ConnectionExpirer implements Expirer {
   }
 }
 
-class TemplateExpirer implements Expirer {
-  readonly #balancer: Balancer
-
-  constructor(balancer: Balancer) {
-    this.#balancer = balancer
-  }
-
-  expire(slot: number): void {
-    this.#balancer.closeTemplate(slot)
-  }
-}
-
 export class Balancer {
   readonly limits: Limits
   readonly kernel: FollowedKernel
@@ -105,6 +88,8 @@ export class Balancer {
   readonly connections4: ConnectionTable
   readonly connections6: ConnectionTable
   readonly templates: TemplateTable
+  readonly persistence: Persistence
+  readonly thresholds: Thresholds
   readonly sysctls = new Sysctls()
   /** The scheduler of each service, by slot; null: `none`. */
   readonly schedulers: (Scheduler | null)[] = []
@@ -118,10 +103,8 @@ export class Balancer {
   tick = 0
   /** Filled by the caller before `choose`. */
   readonly flow = new Flow()
-  readonly #key = new TemplateKey()
   readonly #expire4: ConnectionExpirer
   readonly #expire6: ConnectionExpirer
-  readonly #expireTemplate: TemplateExpirer
 
   constructor(region: Region, limits: Limits, seed: number, kernel: FollowedKernel = '6.1.176') {
     this.limits = limits
@@ -131,9 +114,15 @@ export class Balancer {
     this.connections4 = new ConnectionTable(region, 4, limits.connections4, seed)
     this.connections6 = new ConnectionTable(region, 6, limits.connections6, seed ^ 0x5bd1e995)
     this.templates = new TemplateTable(region, limits.templates, seed ^ 0x1b873593)
+    this.persistence = new Persistence(
+      this.services,
+      this.destinations,
+      this.templates,
+      this.sysctls,
+    )
+    this.thresholds = new Thresholds(this.destinations, kernel)
     this.#expire4 = new ConnectionExpirer(this, this.connections4)
     this.#expire6 = new ConnectionExpirer(this, this.connections6)
-    this.#expireTemplate = new TemplateExpirer(this)
   }
 
   /** Bytes of memory that a balancer of these limits needs. */
@@ -155,6 +144,7 @@ export class Balancer {
   /** Sets the clock for the frames to come; `now` in ms. The first call starts the wheels. */
   begin(now: number): void {
     this.tick = Math.floor(now / TICK_MS) | 0
+    this.persistence.tick = this.tick
   }
 
   start(now: number): void {
@@ -168,7 +158,7 @@ export class Balancer {
   expire(): void {
     let budget = this.connections4.wheel.advance(this.tick, this.#expire4, EXPIRY_BUDGET)
     budget = this.connections6.wheel.advance(this.tick, this.#expire6, budget)
-    this.templates.wheel.advance(this.tick, this.#expireTemplate, budget)
+    this.templates.wheel.advance(this.tick, this.persistence, budget)
   }
 
   /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
@@ -227,12 +217,28 @@ export class Balancer {
     const { flow, services } = this
     this.chosenTemplate = NONE
     if (flow.clientPort === FTP_DATA_PORT) return PASS_FTP_DATA
-    if (services.hasFlag(service, SERVICE_PERSISTENT)) return this.#choosePersistent(service)
+    if (services.hasFlag(service, SERVICE_PERSISTENT)) return this.#chooseAgain(service)
     const port = services.port(service)
     if (services.fwmark(service) === 0 && flow.vipPort !== port) {
       return port === FTP_PORT ? PASS_FTP_DATA : NONE
     }
     return this.#schedule(service)
+  }
+
+  /** As the client's template says, or by the scheduler and a new template. */
+  #chooseAgain(service: number): number {
+    let template = this.persistence.find(service, this.flow)
+    if (template === NONE) {
+      const destination = this.#schedule(service)
+      if (destination === NONE) {
+        const isFtpData = this.services.port(service) === FTP_PORT && this.flow.vipPort !== FTP_PORT
+        return isFtpData ? PASS_FTP_DATA : NONE
+      }
+      template = this.persistence.remember(service, destination)
+      if (template === NONE) return NO_ROOM
+    }
+    this.chosenTemplate = template
+    return this.templates.destination(template)
   }
 
   /** The template that the last `choose` found or made, or NONE. */
@@ -241,62 +247,6 @@ export class Balancer {
   #schedule(service: number): number {
     const scheduler = this.schedulers[service]
     return scheduler === null ? NONE : scheduler.choose(this.flow)
-  }
-
-  #choosePersistent(service: number): number {
-    const { templates, destinations } = this
-    const key = this.#templateKey(service)
-    let template = templates.find(key)
-    if (template !== NONE && !this.#isValid(template)) {
-      templates.invalidate(template)
-      template = NONE
-    }
-    if (template === NONE) {
-      const destination = this.#schedule(service)
-      if (destination === NONE) {
-        return this.services.port(service) === FTP_PORT && this.flow.vipPort !== FTP_PORT
-          ? PASS_FTP_DATA
-          : NONE
-      }
-      const timeout = this.services.timeout(service) * TICKS_PER_S
-      template = templates.insert(key, destination, timeout, this.tick + timeout)
-      if (template === NONE) return NO_ROOM
-      destinations.addPersistent(destination, 1)
-    }
-    this.chosenTemplate = template
-    return templates.destination(template)
-  }
-
-  #isValid(template: number): boolean {
-    const destination = this.templates.destination(template)
-    if (!this.destinations.isAvailable(destination)) return false
-    return (
-      this.sysctls.expire_quiescent_template === 0 || this.destinations.weight(destination) !== 0
-    )
-  }
-
-  #templateKey(service: number): TemplateKey {
-    const { flow, services } = this
-    const key = this.#key
-    const mask = services.netmask(service)
-    key.family = flow.family
-    for (let i = 0; i < 4; i++) {
-      const bits = Math.min(32, Math.max(0, mask - 32 * i))
-      const wordMask = flow.family === 4 ? mask : bits === 0 ? 0 : -1 << (32 - bits)
-      key.words[i] = flow.client[i] & wordMask
-      key.words[4 + i] = flow.vip[i]
-    }
-    const port = services.port(service)
-    key.protocol = flow.protocol
-    key.vport = 0
-    if (services.fwmark(service) !== 0) {
-      key.protocol = 0
-      key.words.fill(0, 4)
-      key.words[4] = services.fwmark(service)
-    } else if (flow.vipPort === port && port !== FTP_PORT) {
-      key.vport = port
-    }
-    return key
   }
 
   /**
@@ -319,13 +269,12 @@ export class Balancer {
     const destination = table.destination(slot)
     const template = this.chosenTemplate
     this.destinations.addInactive(destination, 1)
-    this.#reachThreshold(destination)
+    this.thresholds.bound(destination)
     this.destinations.countConnection(destination)
     this.services.countConnection(service)
     if (template !== NONE) {
       table.setControl(slot, template)
-      this.templates.addControls(template, 1)
-      this.templates.wheel.reschedule(template, this.tick + this.templates.timeout(template))
+      this.persistence.control(template)
     }
   }
 
@@ -424,22 +373,10 @@ export class Balancer {
     if (destination !== NONE) {
       if (table.hasFlag(slot, FLAG_INACTIVE)) this.destinations.addInactive(destination, -1)
       else this.destinations.addActive(destination, -1)
-      this.#leaveThreshold(destination)
+      this.thresholds.unbound(destination)
     }
-    if (template !== NONE) this.templates.addControls(template, -1)
+    if (template !== NONE) this.persistence.release(template)
     table.remove(slot)
-  }
-
-  closeTemplate(slot: number): void {
-    const { templates } = this
-    if (templates.controls(slot) > 0) {
-      templates.setTimeout(slot, TEMPLATE_PROLONG_TICKS)
-      templates.wheel.file(slot, this.tick + TEMPLATE_PROLONG_TICKS)
-      return
-    }
-    const destination = templates.destination(slot)
-    this.destinations.addPersistent(destination, -1)
-    templates.remove(slot)
   }
 
   /** Load of a destination as the least-connection schedulers see it. */
@@ -449,52 +386,6 @@ export class Balancer {
     const rest = destinations.inactive(destination)
     // The newer kernel adds the total where the older added the inactive ones.
     return (this.kernel === '6.1.176' ? 256 : 257) * active + rest
-  }
-
-  /** After a connection was bound: is the destination now full? */
-  #reachThreshold(destination: number): void {
-    const { destinations } = this
-    const upper = destinations.upper(destination)
-    if (upper === 0) return
-    const total = destinations.total(destination)
-    if (this.kernel === '6.1.176' ? total >= upper : total === upper) {
-      destinations.setFlag(destination, OVERLOAD)
-    }
-  }
-
-  /** After a connection was unbound: has the destination room again? */
-  #leaveThreshold(destination: number): void {
-    const { destinations } = this
-    const upper = destinations.upper(destination)
-    const lower = destinations.lower(destination)
-    const total = destinations.total(destination)
-    let cleared: boolean
-    if (this.kernel === '6.1.176') {
-      if (lower !== 0) cleared = total < lower
-      else if (upper !== 0) cleared = total * 4 < upper * 3
-      else cleared = true
-    } else {
-      cleared = total + 1 === (lower !== 0 ? lower : upper - (upper >> 2))
-    }
-    if (cleared) destinations.clearFlag(destination, OVERLOAD)
-  }
-
-  /** After thresholds were set anew, on an edit or when a destination came back from the trash. */
-  changedThresholds(destination: number, oldUpper: number, oldLower: number): void {
-    const { destinations } = this
-    const upper = destinations.upper(destination)
-    const lower = destinations.lower(destination)
-    const total = destinations.total(destination)
-    if (this.kernel === '6.1.176') {
-      if (upper === 0 || upper > oldUpper) destinations.clearFlag(destination, OVERLOAD)
-      return
-    }
-    if (upper === oldUpper && lower === oldLower) return
-    if (upper === 0) destinations.clearFlag(destination, OVERLOAD)
-    else if (total >= upper) destinations.setFlag(destination, OVERLOAD)
-    else if (total < (lower !== 0 ? lower : upper - (upper >> 2))) {
-      destinations.clearFlag(destination, OVERLOAD)
-    }
   }
 
   /** Nothing refers to this destination any more: it can be forgotten. */

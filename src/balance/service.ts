@@ -41,7 +41,7 @@ export const SERVICE_PERSISTENT = 2
 export const SERVICE_ONE_PACKET = 4
 
 const BUCKETS = 4096
-const FTP_PORT = 21
+export const FTP_PORT = 21
 const FTP_DATA_PORT = 20
 const UNPRIVILEGED_PORT = 1024
 const TCP = 6

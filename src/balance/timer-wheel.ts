@@ -23,6 +23,7 @@
 
 /** Length of a tick: a jiffy of the kernel whose decisions were recorded (HZ=100). */
 export const TICK_MS = 10
+export const TICKS_PER_S = 1000 / TICK_MS
 
 const LEVELS = 4
 const LISTS_BITS = 8

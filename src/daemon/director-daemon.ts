@@ -7,10 +7,11 @@
  *                                      +--> VIPs: port filter, ARP, guard against the own kernel
  */
 import { RuleBook } from '../balance/apply.js'
-import { Balancer, DEFAULT_LIMITS, type FollowedKernel, type Limits } from '../balance/balancer.js'
+import { Balancer, DEFAULT_LIMITS, type Limits } from '../balance/balancer.js'
 import { Region } from '../balance/region.js'
 import { type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import type { FollowedKernel } from '../balance/thresholds.js'
 import { ESTIMATION_MS, Estimator } from '../control/estimator.js'
 import type { ConnectionListing, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'

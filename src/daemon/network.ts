@@ -3,7 +3,7 @@
  * routes, and what follows for a set of VIPs. Read at start, and again when it changes.
  */
 import { parseAddress } from '../balance/address.js'
-import type { Surroundings } from '../balance/apply.js'
+import type { Surroundings } from '../balance/judge.js'
 import type { OwnAddresses } from '../engine/resolver.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
