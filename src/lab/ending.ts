@@ -26,3 +26,18 @@ export function endOnSignals(cleanUp: () => void): Promise<never> {
   ended.catch(() => {}) // it may come while nobody waits for it
   return ended
 }
+
+/**
+ * Waits for the end. Ctrl-C is the way out that we have named, so it is no failure; another signal
+ * is passed on. A handler for signals alone does not keep Node running: something has to be awaited.
+ */
+export async function standUntil(ended: Promise<never>): Promise<void> {
+  const hold = setInterval(() => {}, 2 ** 30)
+  try {
+    await ended
+  } catch (error) {
+    if (!(error instanceof Ended) || error.status !== 130) throw error
+  } finally {
+    clearInterval(hold)
+  }
+}

@@ -1,8 +1,10 @@
 /** `uipvs lab` as a person or a script calls it. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Demonstration } from '../../src/lab/demonstration.js'
 import { needsRoot, remainsOf } from './standing.js'
@@ -41,6 +43,38 @@ t.test('without a terminal it shows itself once, and is gone', { skip: needsRoot
   )
   t.same(readdirSync(LIST), [])
   t.end()
+})
+
+const hasScript = spawnSync('script', ['--version']).status === 0
+const needsTerminal =
+  needsRoot || (hasScript ? false : 'script(1) is not here: no terminal to give')
+
+t.test('on a terminal it stands until Ctrl-C', { skip: needsTerminal }, async (t) => {
+  const command = `${process.execPath} ${PROGRAM} lab`
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: { ...process.env, UIPVS_LAB_STATE: LIST, TERM: 'xterm', NO_COLOR: '' },
+  })
+  let output = ''
+  child.stdout.setEncoding('utf8')
+  const invited = new Promise<void>((resolve) => {
+    child.stdout.on('data', (text: string) => {
+      output += text
+      if (output.includes('Ctrl-C takes the lab away')) resolve()
+    })
+  })
+  const exited = once(child, 'exit')
+  await Promise.race([invited, exited])
+  await sleep(300)
+  t.equal(readdirSync(LIST).length, 1, 'it stands')
+  t.equal(child.exitCode, null)
+  child.stdin.write('\x03')
+  const [status] = await exited
+  t.equal(status, 0, 'Ctrl-C is the way out')
+  t.match(output, '\x1b[32m', 'colours, on a terminal')
+  t.same(readdirSync(LIST), [])
+  const name = /lab (uipvs\d+)/.exec(output)![1]!
+  t.same(remainsOf(name, join(LIST, name)), [])
 })
 
 t.test('--json is one object, and nothing else', { skip: needsRoot }, (t) => {

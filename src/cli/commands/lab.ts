@@ -1,7 +1,7 @@
 /** `uipvs lab`: the article's network in namespaces, and a demonstration of it. */
 import type { Command } from 'commander'
 import { type Demonstration, demonstrate } from '../../lab/demonstration.js'
-import { Ended, endOnSignals } from '../../lab/ending.js'
+import { Ended, endOnSignals, standUntil } from '../../lab/ending.js'
 import { enterHost, hasIpv6, Lab, removeStaleLabs } from '../../lab/lab.js'
 import { paintFor } from '../../lab/paint.js'
 import * as report from '../../lab/report.js'
@@ -135,7 +135,7 @@ async function standAndShow(flags: LabFlags): Promise<number> {
     if (!json && flags.once !== true && process.stdout.isTTY === true) {
       say(report.invitation(paint, lab.state))
       say('   Ctrl-C takes the lab away.\n')
-      await ended
+      await standUntil(ended)
     }
     return status
   } catch (error) {
