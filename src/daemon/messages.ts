@@ -3,7 +3,7 @@ import type { Limits } from '../balance/balancer.js'
 import type { Rule } from '../balance/rule.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import type { Mode } from '../engine/director-state.js'
-import type { OwnAddresses } from '../engine/resolver.js'
+import type { OwnAddresses } from '../engine/link-frames.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
 

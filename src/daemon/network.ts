@@ -4,7 +4,7 @@
  */
 import { parseAddress } from '../balance/address.js'
 import type { Surroundings } from '../balance/judge.js'
-import type { OwnAddresses } from '../engine/resolver.js'
+import type { OwnAddresses } from '../engine/link-frames.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
 import {

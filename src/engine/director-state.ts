@@ -13,9 +13,10 @@ import { type Vip, VipTable } from '../link/vips.js'
 import * as ethernet from '../wire/ethernet.js'
 import { Answers } from './answers.js'
 import { FragmentTable } from './fragments.js'
+import type { OwnAddresses } from './link-frames.js'
 import type { Arm, Outbox } from './port.js'
 import { RateLimit } from './rate-limit.js'
-import { type OwnAddresses, Resolver } from './resolver.js'
+import { Resolver } from './resolver.js'
 
 /** Entries of `hops` that are no neighbour. */
 export const HOP_NONE = -1

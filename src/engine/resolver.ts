@@ -12,6 +12,7 @@ import * as ethernet from '../wire/ethernet.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
+import { LinkFrames, type OwnAddresses } from './link-frames.js'
 import type { Arm, Outbox } from './port.js'
 import {
   ARP_ANSWERED,
@@ -24,22 +25,6 @@ import {
   type Verdict,
 } from './verdict.js'
 
-const ARP_FRAME_BYTES = ethernet.HEADER_BYTES + arp.BYTES
-const ND_FRAME_BYTES = ethernet.HEADER_BYTES + ipv6.HEADER_BYTES + icmpv6.NEIGHBOUR_BYTES
-const ND_HOP_LIMIT = 255
-/** ff02::1, all nodes, and the MAC prefix of IPv6 multicast (RFC 2464 section 7). */
-const ALL_NODES_0 = 0xff020000 | 0
-const IPV6_GROUP_HIGH = 0x3333
-/** Solicited-node addresses: ff02::1:ffXX:XXXX (RFC 4291 section 2.7.1). */
-const SOLICITED_NODE_3 = 0xff000000 | 0
-const LOW_24 = 0x00ffffff
-
-/** The director's own addresses on an arm, the senders of its questions; null where it has none. */
-export interface OwnAddresses {
-  readonly ipv4: number | null
-  readonly ipv6: Int32Array | null
-}
-
 export class Resolver {
   readonly held = new HeldFrames()
   readonly #arms: readonly Arm[]
@@ -47,12 +32,11 @@ export class Resolver {
   readonly #neighbours: NeighbourTable
   readonly #vips: VipTable
   readonly #own: OwnAddresses[]
+  readonly #frames: LinkFrames
   /** VIPs still to be announced: index of the next, and how many rounds are left. */
   #announceNext = 0
   #announceRounds = 0
   #announceAt = 0
-  /** Frames sent by ourselves since the start. */
-  sent = 0
   /** Neighbours whose answers arrived since the last tick may have frames waiting. */
   #learned = false
 
@@ -68,6 +52,12 @@ export class Resolver {
     this.#neighbours = neighbours
     this.#vips = vips
     this.#own = [...own]
+    this.#frames = new LinkFrames(arms, outbox)
+  }
+
+  /** Frames sent by ourselves since the start: questions, answers, and those that had waited. */
+  get sent(): number {
+    return this.#frames.sent
   }
 
   /** The own addresses of an arm have changed. */
@@ -95,39 +85,9 @@ export class Resolver {
       this.#isAnnounced(4, target, 0, 0, 0) &&
       sender !== target
     ) {
-      return this.#answerArp(arm, view, frame, at) ? ARP_ANSWERED : ARP_IGNORED
+      return this.#frames.answerArp(arm, view, frame, at) ? ARP_ANSWERED : ARP_IGNORED
     }
     return known !== NONE ? NEIGHBOUR_LEARNED : ARP_IGNORED
-  }
-
-  #answerArp(arm: number, view: DataView, frame: number, at: number): boolean {
-    const linkBytes = at - frame
-    const out = this.#outbox.reserve(linkBytes + arp.BYTES, arm)
-    if (out < 0) return false
-    const to = this.#outbox.view
-    const { macHigh, macLow } = this.#arms[arm]
-    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++)
-      to.setUint8(out + i, view.getUint8(frame + i))
-    ethernet.setDestination(
-      to,
-      out,
-      ethernet.sourceHigh(view, frame),
-      ethernet.sourceLow(view, frame),
-    )
-    ethernet.setSource(to, out, macHigh, macLow)
-    arp.write(
-      to,
-      out + linkBytes,
-      arp.OP_REPLY,
-      macHigh,
-      macLow,
-      arp.targetAddress(view, at),
-      arp.senderMacHigh(view, at),
-      arp.senderMacLow(view, at),
-      arp.senderAddress(view, at),
-    )
-    this.sent++
-    return true
   }
 
   /** A message of neighbour discovery at `at` in the packet `[ip, end)`. */
@@ -154,7 +114,7 @@ export class Resolver {
     const t2 = icmpv6.target(view, at, 2)
     const t3 = icmpv6.target(view, at, 3)
     if (!this.#isAnnounced(6, t0, t1, t2, t3)) return ND_IGNORED
-    return this.#answerSolicitation(arm, view, frame, ip, at) ? ND_ANSWERED : ND_IGNORED
+    return this.#frames.answerSolicitation(arm, view, frame, ip, at) ? ND_ANSWERED : ND_IGNORED
   }
 
   /** Learns the MAC in an option; the neighbour is the target (at === holder) or the packet's source. */
@@ -185,57 +145,6 @@ export class Resolver {
     return true
   }
 
-  #answerSolicitation(arm: number, view: DataView, frame: number, ip: number, at: number): boolean {
-    const linkBytes = ip - frame
-    const out = this.#outbox.reserve(linkBytes + ipv6.HEADER_BYTES + icmpv6.NEIGHBOUR_BYTES, arm)
-    if (out < 0) return false
-    const to = this.#outbox.view
-    const { macHigh, macLow } = this.#arms[arm]
-    for (let i = ethernet.TYPE_OFFSET; i < linkBytes; i++)
-      to.setUint8(out + i, view.getUint8(frame + i))
-    ethernet.setSource(to, out, macHigh, macLow)
-    const packet = out + linkBytes
-    ipv6.writeHeader(to, packet, 0, 0, icmpv6.NEIGHBOUR_BYTES, ipv4.PROTO_ICMPV6, ND_HOP_LIMIT)
-    const t0 = icmpv6.target(view, at, 0)
-    const t1 = icmpv6.target(view, at, 1)
-    const t2 = icmpv6.target(view, at, 2)
-    const t3 = icmpv6.target(view, at, 3)
-    ipv6.setSource(to, packet, t0, t1, t2, t3)
-    const s0 = ipv6.source(view, ip, 0)
-    const s1 = ipv6.source(view, ip, 1)
-    const s2 = ipv6.source(view, ip, 2)
-    const s3 = ipv6.source(view, ip, 3)
-    let flags = icmpv6.FLAG_OVERRIDE
-    if ((s0 | s1 | s2 | s3) === 0) {
-      // Duplicate address detection asks from nowhere: everybody is told (RFC 4861 section 7.2.4).
-      ipv6.setDestination(to, packet, ALL_NODES_0, 0, 0, 1)
-      ethernet.setDestination(to, out, IPV6_GROUP_HIGH, 1)
-    } else {
-      flags |= icmpv6.FLAG_SOLICITED
-      ipv6.setDestination(to, packet, s0, s1, s2, s3)
-      ethernet.setDestination(
-        to,
-        out,
-        ethernet.sourceHigh(view, frame),
-        ethernet.sourceLow(view, frame),
-      )
-    }
-    icmpv6.writeNeighbourAdvertisement(
-      to,
-      packet,
-      packet + ipv6.HEADER_BYTES,
-      flags,
-      t0,
-      t1,
-      t2,
-      t3,
-      macHigh,
-      macLow,
-    )
-    this.sent++
-    return true
-  }
-
   /** Keeps a copy of the frame until `neighbour` is resolved; false if there is no room. */
   hold(
     neighbour: number,
@@ -259,7 +168,7 @@ export class Resolver {
     if (this.held.count > 0) this.#expireHeld(now)
     let slot = this.#neighbours.nextWanted(0, now)
     while (slot !== NONE) {
-      this.#solicit(slot)
+      this.#frames.solicit(this.#neighbours, slot, this.#own[this.#neighbours.arm[slot]])
       slot = this.#neighbours.nextWanted(slot + 1, now)
     }
     if (this.#announceRounds > 0 && now >= this.#announceAt) this.#announceSome(now)
@@ -285,7 +194,7 @@ export class Resolver {
         ethernet.setDestination(this.#outbox.view, out, neighbours.macHigh[n], neighbours.macLow[n])
         ethernet.setSource(this.#outbox.view, out, this.#arms[arm].macHigh, this.#arms[arm].macLow)
         held.release(slot)
-        this.sent++
+        this.#frames.sent++
       }
     }
     this.#learned = false
@@ -302,51 +211,6 @@ export class Resolver {
     }
   }
 
-  #solicit(slot: number): void {
-    const neighbours = this.#neighbours
-    const arm = neighbours.arm[slot]
-    const unicast = neighbours.isUnicastProbe(slot)
-    if (neighbours.family(slot) === 4) {
-      const sender = this.#own[arm].ipv4 ?? 0
-      this.#sendArp(
-        arm,
-        arp.OP_REQUEST,
-        sender,
-        neighbours.address(slot),
-        unicast ? neighbours.macHigh[slot] : ethernet.BROADCAST_HIGH,
-        unicast ? neighbours.macLow[slot] : ethernet.BROADCAST_LOW,
-      )
-      return
-    }
-    const own = this.#own[arm].ipv6
-    if (own === null) return
-    const a3 = neighbours.address(slot, 3)
-    const at = this.#beginNd(
-      arm,
-      unicast ? neighbours.macHigh[slot] : IPV6_GROUP_HIGH,
-      unicast ? neighbours.macLow[slot] : SOLICITED_NODE_3 | (a3 & LOW_24),
-    )
-    if (at < 0) return
-    const out = this.#outbox.view
-    ipv6.setSource(out, at, own[0], own[1], own[2], own[3])
-    const a0 = neighbours.address(slot, 0)
-    const a1 = neighbours.address(slot, 1)
-    const a2 = neighbours.address(slot, 2)
-    if (unicast) ipv6.setDestination(out, at, a0, a1, a2, a3)
-    else ipv6.setDestination(out, at, ALL_NODES_0, 0, 1, SOLICITED_NODE_3 | (a3 & LOW_24))
-    icmpv6.writeNeighbourSolicitation(
-      out,
-      at,
-      at + ipv6.HEADER_BYTES,
-      a0,
-      a1,
-      a2,
-      a3,
-      this.#arms[arm].macHigh,
-      this.#arms[arm].macLow,
-    )
-  }
-
   /** Announces VIPs on every arm until the outbox is half full; the rest follows next tick. */
   #announceSome(now: number): void {
     const vips = this.#vips.list
@@ -356,93 +220,19 @@ export class Resolver {
       if (!vip.announced) continue
       for (let arm = 0; arm < this.#arms.length; arm++) {
         if (vip.family === 4) {
-          this.#sendArp(
+          this.#frames.requestArp(
             arm,
-            arp.OP_REQUEST,
             vip.words[0],
             vip.words[0],
             ethernet.BROADCAST_HIGH,
             ethernet.BROADCAST_LOW,
           )
-        } else this.#announce6(arm, vip.words)
+        } else this.#frames.announce6(arm, vip.words)
       }
     }
     this.#announceNext = 0
     this.#announceRounds--
     this.#announceAt = now + 1000
-  }
-
-  #announce6(arm: number, vip: Int32Array): void {
-    const at = this.#beginNd(arm, IPV6_GROUP_HIGH, 1)
-    if (at < 0) return
-    const out = this.#outbox.view
-    ipv6.setSource(out, at, vip[0], vip[1], vip[2], vip[3])
-    ipv6.setDestination(out, at, ALL_NODES_0, 0, 0, 1)
-    icmpv6.writeNeighbourAdvertisement(
-      out,
-      at,
-      at + ipv6.HEADER_BYTES,
-      icmpv6.FLAG_OVERRIDE,
-      vip[0],
-      vip[1],
-      vip[2],
-      vip[3],
-      this.#arms[arm].macHigh,
-      this.#arms[arm].macLow,
-    )
-  }
-
-  #sendArp(
-    arm: number,
-    operation: number,
-    sender: number,
-    target: number,
-    toHigh: number,
-    toLow: number,
-  ): void {
-    const out = this.#outbox.reserve(ARP_FRAME_BYTES, arm)
-    if (out < 0) return
-    const { macHigh, macLow } = this.#arms[arm]
-    ethernet.writeHeader(this.#outbox.view, out, toHigh, toLow, macHigh, macLow, ethernet.ETH_P_ARP)
-    arp.write(
-      this.#outbox.view,
-      out + ethernet.HEADER_BYTES,
-      operation,
-      macHigh,
-      macLow,
-      sender,
-      0,
-      0,
-      target,
-    )
-    this.sent++
-  }
-
-  /** Begins a frame of neighbour discovery; where its IPv6 header is, or -1. */
-  #beginNd(arm: number, toHigh: number, toLow: number): number {
-    const out = this.#outbox.reserve(ND_FRAME_BYTES, arm)
-    if (out < 0) return -1
-    const { macHigh, macLow } = this.#arms[arm]
-    ethernet.writeHeader(
-      this.#outbox.view,
-      out,
-      toHigh,
-      toLow,
-      macHigh,
-      macLow,
-      ethernet.ETH_P_IPV6,
-    )
-    ipv6.writeHeader(
-      this.#outbox.view,
-      out + ethernet.HEADER_BYTES,
-      0,
-      0,
-      icmpv6.NEIGHBOUR_BYTES,
-      ipv4.PROTO_ICMPV6,
-      ND_HOP_LIMIT,
-    )
-    this.sent++
-    return out + ethernet.HEADER_BYTES
   }
 
   #isAnnounced(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
