@@ -1,103 +1,10 @@
 /** The af_packet port between real namespaces: what goes in comes out, and nothing else does. */
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import type { Port } from '../../src/engine/port.js'
-import { ACTION, DROP, FORWARDED, NOT_VIP, OTHER_HOST } from '../../src/engine/verdict.js'
+import { ACTION, DROP, NOT_VIP, OTHER_HOST } from '../../src/engine/verdict.js'
 import { Wakeup } from '../../src/native/eventfd.js'
-import { type AfPacketOptions, openAfPacket } from '../../src/port/af-packet.js'
-import { type Lab, macWords, makeNamespaces, type TestLike } from '../namespaces.js'
-import { RawPeer } from './raw-peer.js'
-
-const VIP = '192.0.2.110'
-const CLIENT = '198.51.100.7'
-
-function bytesOf(mac: string): number[] {
-  return mac.split(':').map((part) => Number.parseInt(part, 16))
-}
-
-/** An Ethernet frame with a UDP datagram of `payload` bytes, each of them `mark`. */
-function udpFrame(to: string, from: string, destination: string, payload: number, mark = 0x55) {
-  const total = 28 + payload
-  const frame = new Uint8Array(14 + total).fill(mark)
-  const view = new DataView(frame.buffer)
-  frame.set(bytesOf(to), 0)
-  frame.set(bytesOf(from), 6)
-  view.setUint16(12, 0x0800)
-  frame.set([0x45, 0, total >> 8, total & 255, 0x12, 0x34, 0x40, 0, 64, 17, 0, 0], 14)
-  frame.set(CLIENT.split('.').map(Number), 26)
-  frame.set(destination.split('.').map(Number), 30)
-  view.setUint16(24, headerChecksum(view, 14))
-  frame.set([0x30, 0x39, 0, 53, (8 + payload) >> 8, (8 + payload) & 255, 0, 0], 34)
-  return frame
-}
-
-function headerChecksum(view: DataView, at: number): number {
-  let sum = 0
-  for (let i = 0; i < 20; i += 2) sum += view.getUint16(at + i)
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16)
-  return ~sum & 0xffff
-}
-
-/** client --- a:in [director] b:out --- server, with a peer at both ends. */
-function twoArms(test: TestLike, options: Partial<AfPacketOptions> = {}, direct = false) {
-  const lab = makeNamespaces(test, {
-    hosts: ['client', 'director', 'server'],
-    links: [
-      ['client:eth0', 'director:in'],
-      ['director:out', 'server:eth0'],
-    ],
-    ipv6: false,
-  })
-  if (lab === undefined) return undefined
-  const interfaces = direct ? ['in'] : ['in', 'out']
-  const port = lab.inside('director', () => openAfPacket({ interfaces, ...options }))
-  const client = lab.inside('client', () => new RawPeer('eth0'))
-  const server = lab.inside('server', () => new RawPeer('eth0'))
-  test.teardown(() => {
-    port.close()
-    client.close()
-    server.close()
-  })
-  return { lab, port, client, server }
-}
-
-interface Seen {
-  arm: number
-  bytes: Uint8Array
-}
-
-/**
- * The dumbest director: gives every frame new MAC addresses and sends it out of `egress`. Stops
- * after `count` frames, or when nothing comes for 300 ms; returns what it saw on arrival.
- */
-function relay(port: Port, lab: Lab, egress: number, target: string, count: number): Seen[] {
-  const [toHigh, toLow] = macWords(lab.macOf(target))
-  const seen: Seen[] = []
-  let idle = 0
-  while (seen.length < count && idle < 3) {
-    const batch = port.receive()
-    if (batch.count === 0) {
-      port.settle(batch)
-      const before = Date.now()
-      port.wait(100)
-      if (Date.now() - before >= 99) idle++
-      continue
-    }
-    idle = 0
-    for (let i = 0; i < batch.count; i++) {
-      const at = batch.offset[i]
-      seen.push({ arm: batch.arm, bytes: batch.bytes.slice(at, at + batch.length[i]) })
-      batch.view.setUint16(at, toHigh)
-      batch.view.setInt32(at + 2, toLow)
-      batch.view.setUint16(at + 6, port.arms[egress].macHigh)
-      batch.view.setInt32(at + 8, port.arms[egress].macLow)
-      batch.verdict[i] = FORWARDED
-      batch.egress[i] = egress
-    }
-    port.settle(batch)
-  }
-  return seen
-}
+import { openAfPacket } from '../../src/port/af-packet.js'
+import { relay, twoArms, udpFrame, VIP } from './wire.js'
 
 t.test('frames leave with new MAC addresses and are otherwise the same', async (t) => {
   const wire = twoArms(t)
