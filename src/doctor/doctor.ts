@@ -12,7 +12,7 @@ import {
   checkOffloads,
   checkReversePath,
 } from './kernel.js'
-import { whoHas } from './segment.js'
+import { whoHas, whoHas6 } from './segment.js'
 
 export interface DirectorExamination {
   readonly interfaces: readonly string[]
@@ -74,19 +74,23 @@ export async function examineRealserver(
 }
 
 /**
- * Who answers ARP for the VIP? On the director, which has the VIP (in its kernel, or in uipvs) and
- * does not hear itself: nobody else. On any other machine of the segment: exactly one.
+ * Who answers ARP, or neighbour discovery, for the VIP? On the director, which has the VIP (in its
+ * kernel, or in uipvs) and does not hear itself: nobody else. On any other machine of the segment:
+ * exactly one.
  */
 async function checkArpAnswers(name: string, vip: string, runs: boolean): Promise<Finding> {
-  const why = 'who answers ARP for the VIP gets its clients: it must be the director alone'
-  if (vip.includes(':')) return skipped('arp-answers', `${vip} is IPv6: only ARP is asked`, why)
+  const why = 'who answers ARP (or ND) for the VIP gets its clients: only the director may'
   const own = readAddresses()
   const isDirector = runs || own.some(({ address }) => address === vip)
-  const from = own.find((a) => a.interface === name && a.family === 4 && a.address !== vip)?.address
-  const macs = await whoHas(name, vip, from)
-  const silence =
-    `uipvs realserver up --vip ${vip}   # on each of them; or as plain sysctls: ` +
-    'net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2'
+  const family = vip.includes(':') ? 6 : 4
+  const from = own.find(
+    (a) => a.interface === name && a.family === family && a.address !== vip,
+  )?.address
+  if (family === 6 && from === undefined) {
+    return skipped('arp-answers', `${name} has no IPv6 address to ask from`, why)
+  }
+  const macs = family === 6 ? await whoHas6(name, vip, from!) : await whoHas(name, vip, from)
+  const silence = `uipvs realserver up --vip ${vip}   # on each of them; the VIP belongs on lo`
   if (isDirector) {
     return macs.length === 0
       ? ok('arp-answers', `nobody but this director answers for ${vip} on ${name}`, why)

@@ -39,7 +39,12 @@ export function checkPrograms(): Finding[] {
       why: 'it guards the kernel that holds the VIP too',
     },
     { name: 'ip', pkg: 'iproute2', needed: true, why: 'addresses and routes are read with it' },
-    { name: 'ethtool', pkg: 'ethtool', needed: false, why: 'offloads are read and set with it' },
+    {
+      name: 'ethtool',
+      pkg: 'ethtool',
+      needed: false,
+      why: 'some of the lines that mend something use it',
+    },
     { name: 'tcpdump', pkg: 'tcpdump', needed: false, why: 'a second pair of eyes' },
   ]
   return programs.map(({ name, pkg, needed, why }) => {

@@ -2,13 +2,22 @@
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { readAddresses, readInterface, readRoutes, runTool } from '../native/interfaces.js'
 import { readSysctl } from '../realserver/machine.js'
-import { type Finding, note, ok, problem } from './finding.js'
+import { type Finding, note, ok, problem, skipped } from './finding.js'
+import { findProgram } from './host.js'
 
-/** Whether a guard of ours stands: its tables are called uipvs_… (daemon/guard.ts). */
-function guardTables(): string[] | null {
+/**
+ * Whether a guard of ours stands before the VIP: its tables are called uipvs_… (daemon/guard.ts).
+ * null if we may not ask.
+ */
+function isGuarded(vip: string): boolean | null {
+  if (findProgram('nft') === null) return false
   try {
     const tables = runTool('nft', ['list', 'tables', 'netdev'], 'nftables')
-    return tables.split('\n').filter((line) => line.includes(' uipvs_'))
+    const names = [...tables.matchAll(/^table netdev (uipvs_\S+)/gm)].map(([, name]) => name!)
+    return names.some((name) => {
+      const rules = runTool('nft', ['list', 'table', 'netdev', name], 'nftables')
+      return rules.split(/[\s,]+/).includes(vip)
+    })
   } catch {
     return null
   }
@@ -20,35 +29,31 @@ export function checkKernelAndVip(vip: string): Finding[] {
   const forwards = readSysctl(
     vip.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward',
   )
-  const tables = guardTables()
-  const guarded = tables !== null && tables.length > 0
-  const start = 'uipvs run -i DEV   # sets up its guard, needs nft and CAP_NET_ADMIN'
-  const findings: Finding[] = []
-  const holdsWhy = 'the kernel answers what the director forwards: resets, port unreachable'
-  if (place === undefined) {
-    findings.push(ok('kernel-holds-vip', `${vip} is no address of this kernel`, holdsWhy))
-  } else if (guarded) {
-    findings.push(
-      ok('kernel-holds-vip', `${vip} is on ${place.interface}, and the guard stands`, holdsWhy),
-    )
-  } else {
-    findings.push(
-      problem(
-        'kernel-holds-vip',
-        `${vip} is on ${place.interface}, without guard`,
-        holdsWhy,
-        start,
-      ),
-    )
+  const held = place === undefined ? 'is no address of this kernel' : `is on ${place.interface}`
+  // What is addressed to the kernel itself it does not route.
+  const routes = forwards === '1' && place === undefined
+  const guarded = isGuarded(vip)
+  const judge = (id: string, exposed: boolean, found: string, why: string): Finding => {
+    if (!exposed) return ok(id, found, why)
+    if (guarded === true) return ok(id, `${found}, and the guard stands`, why)
+    if (guarded === null) return skipped(id, `${found}; nft may not be asked`, why, 'use sudo')
+    const fix = 'uipvs run -i DEV   # sets up its guard, needs nft and CAP_NET_ADMIN'
+    return problem(id, `${found}, without guard`, why, fix)
   }
-  const routesWhy = 'with ip_forward the kernel routes the same packets a second time'
-  if (forwards !== '1' || guarded || place !== undefined) {
-    const how = guarded ? ', and the guard stands' : ''
-    findings.push(ok('ip-forward', `forwarding is ${forwards ?? 'unknown'}${how}`, routesWhy))
-  } else {
-    findings.push(problem('ip-forward', 'forwarding is 1, without guard', routesWhy, start))
-  }
-  return findings
+  return [
+    judge(
+      'kernel-holds-vip',
+      place !== undefined,
+      `${vip} ${held}`,
+      'the kernel answers what the director forwards: resets, port unreachable',
+    ),
+    judge(
+      'ip-forward',
+      routes,
+      `forwarding is ${forwards ?? 'unknown'}`,
+      'with ip_forward the kernel routes the same packets a second time',
+    ),
+  ]
 }
 
 /** Frames longer than the MTU can't be sent on by libpcap; af_packet sends them on whole. */

@@ -1,14 +1,17 @@
 /**
- * Questions put to the segment with frames of our own making: who has this address (ARP), and would
+ * Questions put to the segment with frames of our own making: who has this address (ARP, neighbour
+ * discovery), and would
  * this realserver take a connection to the VIP if a director sent it one?
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FrameSocket } from '../native/frame-socket.js'
-import { formatIpv4, formatMac, parseIpv4 } from '../wire/address.js'
+import { formatIpv4, formatMac, parseIpv4, parseIpv6 } from '../wire/address.js'
 import * as arp from '../wire/arp.js'
 import { build, viewOf } from '../wire/build.js'
 import * as ethernet from '../wire/ethernet.js'
+import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
 import * as tcp from '../wire/tcp.js'
 import * as transport from '../wire/transport.js'
 
@@ -17,8 +20,8 @@ const POLL_MS = 2
 /**
  * Three requests, a little apart: one may meet a full queue. A host answers within milliseconds.
  */
-const ARP_REQUESTS = 3
-const ARP_INTERVAL_MS = 150
+const REQUESTS = 3
+const INTERVAL_MS = 150
 const PROBE_PATIENCE_MS = 1000
 
 /** From the ports that the kernel gives to nobody by itself (net.ipv4.ip_local_port_range). */
@@ -42,44 +45,92 @@ async function listen(
   } while (performance.now() < end)
 }
 
-/**
- * The MAC addresses of all who answer ARP for `address` on an interface, ours excepted (a host does
- * not hear its own requests). `from` is the sender's address in them; 0.0.0.0 is a probe (RFC
- * 5227), which everybody answers and nobody remembers.
- */
-export async function whoHas(
-  interfaceName: string,
-  address: string,
-  from = '0.0.0.0',
-): Promise<string[]> {
+/** An address, how it is asked for, and how an answer to that is known. */
+interface Question {
+  readonly request: (ownMac: string) => Uint8Array
+  /** The MAC address that a frame names as an answer; null if it is none. */
+  readonly answer: (view: DataView) => string | null
+}
+
+/** The MAC addresses of all who answer, ours excepted: a host does not hear its own requests. */
+async function answersTo(interfaceName: string, question: Question): Promise<string[]> {
   const socket = new FrameSocket(interfaceName)
-  const wanted = parseIpv4(address)
-  const answered = new Set<string>()
   const own = socket.interface.mac
-  const request = build({
-    ethernet: { source: own, destination: BROADCAST },
-    arp: { operation: 'request', senderMac: own, sender: from, target: address },
-  })
-  const isAnswer = (view: DataView): boolean => {
-    const end = view.byteLength
-    const at = ethernet.HEADER_BYTES
-    if (ethernet.type(view, 0) !== ethernet.ETH_P_ARP || !arp.isWellFormed(view, at, end))
-      return false
-    if (arp.operation(view, at) !== arp.OP_REPLY || arp.senderAddress(view, at) !== wanted)
-      return false
-    const mac = formatMac(arp.senderMacHigh(view, at), arp.senderMacLow(view, at))
-    if (mac !== own) answered.add(mac)
+  const request = question.request(own)
+  const answered = new Set<string>()
+  const seen = (view: DataView): boolean => {
+    const mac = question.answer(view)
+    if (mac !== null && mac !== own) answered.add(mac)
     return false
   }
   try {
-    for (let i = 0; i < ARP_REQUESTS; i++) {
+    for (let i = 0; i < REQUESTS; i++) {
       socket.send(request)
-      await listen(socket, ARP_INTERVAL_MS, isAnswer)
+      await listen(socket, INTERVAL_MS, seen)
     }
   } finally {
     socket.close()
   }
   return [...answered].sort()
+}
+
+/**
+ * Who answers ARP for `address`? `from` is the sender's address; 0.0.0.0 is a probe (RFC 5227),
+ * which everybody answers and nobody remembers.
+ */
+export function whoHas(
+  interfaceName: string,
+  address: string,
+  from = '0.0.0.0',
+): Promise<string[]> {
+  const wanted = parseIpv4(address)
+  return answersTo(interfaceName, {
+    request: (own) =>
+      build({
+        ethernet: { source: own, destination: BROADCAST },
+        arp: { operation: 'request', senderMac: own, sender: from, target: address },
+      }),
+    answer: (view) => {
+      const at = ethernet.HEADER_BYTES
+      if (ethernet.type(view, 0) !== ethernet.ETH_P_ARP) return null
+      if (!arp.isWellFormed(view, at, view.byteLength)) return null
+      if (arp.operation(view, at) !== arp.OP_REPLY) return null
+      if (arp.senderAddress(view, at) !== wanted) return null
+      return formatMac(arp.senderMacHigh(view, at), arp.senderMacLow(view, at))
+    },
+  })
+}
+
+/** Who answers neighbour solicitations (RFC 4861) for `address`, asked from an address of ours? */
+export function whoHas6(interfaceName: string, address: string, from: string): Promise<string[]> {
+  const words = new Int32Array(4)
+  if (!parseIpv6(address, words)) throw new TypeError(`${address} is no IPv6 address`)
+  // RFC 4291 section 2.7.1, RFC 2464 section 7: the group is made of the last 24 bits.
+  const low = (words[3]! & 0xffffff).toString(16).padStart(6, '0')
+  const group = `ff02::1:ff${low.slice(0, 2)}:${low.slice(2)}`
+  const groupMac = `33:33:ff:${low.match(/../g)!.join(':')}`
+  return answersTo(interfaceName, {
+    request: (own) =>
+      build({
+        ethernet: { source: own, destination: groupMac },
+        ipv6: { source: from, destination: group, hopLimit: 255 },
+        icmpv6: {
+          type: icmpv6.TYPE_NEIGHBOUR_SOLICITATION,
+          target: address,
+          linkLayer: own,
+        },
+      }),
+    answer: (view) => {
+      const end = view.byteLength
+      const message = ethernet.HEADER_BYTES + ipv6.HEADER_BYTES
+      if (ethernet.type(view, 0) !== ethernet.ETH_P_IPV6) return null
+      if (end < message + icmpv6.NEIGHBOUR_BYTES_MIN) return null
+      if (view.getUint8(ethernet.HEADER_BYTES + 6) !== ipv4.PROTO_ICMPV6) return null
+      if (icmpv6.type(view, message) !== icmpv6.TYPE_NEIGHBOUR_ADVERTISEMENT) return null
+      if (words.some((word, i) => icmpv6.target(view, message, i) !== word)) return null
+      return formatMac(ethernet.sourceHigh(view, 0), ethernet.sourceLow(view, 0))
+    },
+  })
 }
 
 export type ServiceAnswer = 'open' | 'closed' | 'silent'

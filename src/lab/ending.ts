@@ -29,7 +29,8 @@ export function endOnSignals(cleanUp: () => void): Promise<never> {
 
 /**
  * Waits for the end. Ctrl-C is the way out that we have named, so it is no failure; another signal
- * is passed on. A handler for signals alone does not keep Node running: something has to be awaited.
+ * is passed on. A handler for signals alone does not keep Node running: something has to be
+ * awaited.
  */
 export async function standUntil(ended: Promise<never>): Promise<void> {
   const hold = setInterval(() => {}, 2 ** 30)

@@ -238,7 +238,7 @@ export class Lab {
       const result = this.run(host, [process.execPath, PROGRAMS.offload, ...interfaces])
       if (result.status !== 0) throw new CommandError(`offloads off (in ${host})`, result.stderr)
     }
-    return 'ethtool -K eth0 rx off tx off sg off tso off gso off gro off   on every host, for libpcap'
+    return 'ethtool -K eth0 rx off tx off sg off tso off gso off gro off   (every host: libpcap)'
   }
 
   /** From now on the lab stays when its owner ends. */

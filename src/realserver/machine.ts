@@ -64,7 +64,11 @@ export function recall(file = stateFile()): Remembered {
     return JSON.parse(readFileSync(file, 'utf8')) as Remembered
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NOTHING_REMEMBERED
-    throw new Error(`what to undo can't be read (${file}): ${(error as Error).message}; remove it`)
+    const { code = 'EINVAL', message } = error as NodeJS.ErrnoException
+    const remedy = code === 'EACCES' ? 'run it as root' : 'repair or remove it'
+    throw Object.assign(new Error(`what to undo can't be read: ${message} (${file}); ${remedy}`), {
+      code,
+    })
   }
 }
 

@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { DestinationListing, ServiceListing } from '../../src/control/listing.js'
 import type { Finding } from '../../src/doctor/finding.js'
-import type { Lab } from '../../src/lab/lab.js'
+import { hasIpv6, type Lab } from '../../src/lab/lab.js'
 import { enter } from '../../src/lab/namespaces.js'
-import { type Host, macOf, VIP } from '../../src/lab/topology.js'
+import { type Host, macOf, VIP, VIP6 } from '../../src/lab/topology.js'
 import { needsRoot, standingLab } from '../lab/standing.js'
 
 // For the whole file: it starts many programs, on a machine that may be busy.
@@ -51,6 +51,18 @@ t.test('who answers ARP for the VIP', { skip: needsRoot, timeout: 60_000 }, asyn
   t.match(arp(both), { level: 'problem', found: macOf('192.168.1.3') }, 'and from elsewhere: two')
 })
 
+t.test('who answers neighbour discovery for it', { skip: needsRoot || !hasIpv6() }, async (t) => {
+  const lab = standingLab(t)
+  const ask = async (host: Host, name: string) => {
+    const { findings } = await doctor(lab, host, ['-i', name, '--vip', VIP6])
+    return findings.find(({ id }) => id === 'arp-answers')!
+  }
+  t.match(await ask('router', 'eth1'), { level: 'ok', found: macOf('192.168.1.1') })
+  t.match(await ask('director', 'eth0'), { level: 'ok' }, 'the VIP on lo is not answered for')
+  lab.run('rs3', ['ip', 'addr', 'add', `${VIP6}/128`, 'dev', 'eth0', 'nodad'])
+  t.match(await ask('director', 'eth0'), { level: 'problem', found: macOf('192.168.1.4') })
+})
+
 t.test('the kernel beside the director', { skip: needsRoot, timeout: 60_000 }, async (t) => {
   const lab = standingLab(t)
   const args = ['-i', 'eth0', '--vip', VIP]
@@ -62,8 +74,17 @@ t.test('the kernel beside the director', { skip: needsRoot, timeout: 60_000 }, a
   const routing = await doctor(lab, 'director', args)
   t.same(level(routing, 'kernel-holds-vip'), ['ok'])
   t.same(level(routing, 'ip-forward'), ['problem'], 'the kernel would route the VIP')
-  const { stderr, status } = lab.run('director', ['nft', 'add', 'table', 'netdev', 'uipvs_eth0'])
-  t.equal(status, 0, stderr)
+  const guard = (address: string) =>
+    `table netdev uipvs_eth0 {
+       chain arm0 {
+         type filter hook ingress device "eth0" priority -500;
+         ip daddr ${address} drop
+       }
+     }`
+  lab.run('director', ['nft', '-f', '-'], guard('192.168.1.111'))
+  const elsewhere = await doctor(lab, 'director', args)
+  t.same(level(elsewhere, 'ip-forward'), ['problem'], 'nor with a guard for another VIP')
+  lab.run('director', ['nft', '-f', '-'], guard(VIP))
   const guarded = await doctor(lab, 'director', args)
   t.same(level(guarded, 'ip-forward'), ['ok'], 'not with a guard before it')
   t.same(level(guarded, 'offloads'), ['ok'], 'af_packet takes GRO')

@@ -98,3 +98,16 @@ t.test('without root: the owner itself is killed', { skip, timeout: 60_000 }, as
   t.same(removeStaleLabs(), [name])
   t.same(remainsOf(name, directory), [])
 })
+
+t.test('without root: the whole demonstration', { skip, timeout: 90_000 }, async (t) => {
+  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'uipvs.js')
+  const words = [...AS_NOBODY, process.execPath, program, 'lab', '--once', '--json']
+  const done = spawnSync(words[0]!, words.slice(1), {
+    encoding: 'utf8',
+    env: { ...process.env, HOME: LIST },
+  })
+  t.equal(done.status, 0, done.stderr)
+  t.match(done.stderr, 'leaves out AF_XDP')
+  t.match(JSON.parse(done.stdout), { rootless: true, failures: [] })
+  t.same(readdirSync(LIST), [])
+})

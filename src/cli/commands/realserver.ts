@@ -76,7 +76,8 @@ function change(plan: Plan, flags: Flags): void {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException
       const denied = code === 'EACCES' || code === 'EPERM' || /not permitted/.test(message)
-      throw new CliFailure(message, EXIT_FAILED, denied ? 'run it as root' : undefined)
+      const [what] = message.split('; ')
+      throw new CliFailure(what!, EXIT_FAILED, denied ? 'run it as root' : undefined)
     }
   }
   if (flags.json === true) {
