@@ -1,0 +1,91 @@
+/**
+ * Plays a recording through our director: every packet, command and listing, at the time at which the
+ * kernel had it, and tells where we differ.
+ */
+import { isSameListing, isSameOut } from './compare.js'
+import { outcome } from './outcome.js'
+import { frameBytes } from './packet-bytes.js'
+import type { Arguments, CommandOut, Listing, Recording, Step } from './recording.js'
+import { World } from './world.js'
+
+/** A step whose outcome is another than the kernel's. */
+export interface Difference {
+  /** From 1; 0 for what stands before the first step. */
+  readonly step: number
+  readonly what: string
+  readonly recorded: string
+  readonly ours: string
+}
+
+const LISTINGS: Readonly<Record<Listing, Arguments>> = {
+  Ln: ['-Ln'],
+  Lnc: ['-Lnc'],
+  stats: ['-Ln', '--stats', '--exact'],
+  thresholds: ['-Ln', '--thresholds'],
+  persistent: ['-Ln', '--persistent-conn'],
+  timeout: ['-Ln', '--timeout'],
+  Sn: ['-Sn'],
+}
+
+/** The differences of a recording, at most `limit` of them; after the first others may only follow. */
+export async function play(recording: Recording, limit = 1): Promise<Difference[]> {
+  const world = new World(recording)
+  const differences: Difference[] = []
+  for (const [i, args] of recording.setup.entries()) {
+    const difference = compareCommand(0, args, await world.ipvsadm(args), recording.setup_out[i])
+    if (difference !== null) differences.push(difference)
+  }
+  for (const [i, step] of recording.steps.entries()) {
+    if (differences.length >= limit) break
+    world.advance(step.at_ms)
+    const difference = await playStep(world, recording, step, i + 1)
+    if (difference !== null) differences.push(difference)
+  }
+  return differences.slice(0, limit)
+}
+
+async function playStep(
+  world: World,
+  recording: Recording,
+  step: Step,
+  number: number,
+): Promise<Difference | null> {
+  if ('send' in step) {
+    const frame = frameBytes(step.send, recording.vip, number)
+    const ours = outcome(frame, world.send(frame))
+    if (isSameOut(ours, step.out)) return null
+    return {
+      step: number,
+      what: `send ${JSON.stringify(step.send)}`,
+      recorded: JSON.stringify(step.out),
+      ours: JSON.stringify(ours),
+    }
+  }
+  if ('run' in step) {
+    return compareCommand(number, step.run, await world.ipvsadm(step.run), step)
+  }
+  if ('snapshot' in step) {
+    const { stdout } = await world.ipvsadm(LISTINGS[step.snapshot])
+    if (isSameListing(step.snapshot, stdout, step.stdout)) return null
+    return { step: number, what: `listing ${step.snapshot}`, recorded: step.stdout, ours: stdout }
+  }
+  if ('sysctl' in step) {
+    for (const [name, value] of Object.entries(step.sysctl)) world.sysctl(name, value)
+  }
+  return null
+}
+
+function compareCommand(
+  step: number,
+  args: Arguments,
+  ours: CommandOut,
+  recorded: CommandOut,
+): Difference | null {
+  if (ours.rc === recorded.rc && ours.stdout === recorded.stdout) return null
+  return {
+    step,
+    what: `ipvsadm ${args.join(' ')}`,
+    recorded: `${recorded.rc} ${JSON.stringify(recorded.stdout)}`,
+    ours: `${ours.rc} ${JSON.stringify(ours.stdout)}`,
+  }
+}
