@@ -5,7 +5,7 @@
  * the next start) can finish what a crash left.
  *
  *   /run/uipvs/lab/uipvs4711/            as root
- *   $XDG_RUNTIME_DIR/uipvs/lab/…         else, or /tmp/uipvs-UID/lab/… where that is not set
+ *   $XDG_RUNTIME_DIR/uipvs/lab/…         else, or /tmp/uipvs-lab-UID/… where that is not set
  *       lab.json  director.log  rs1.log  control.sock  netns/ (rootless)
  */
 import {
@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { NamespacePlace } from './namespaces.js'
 import { aliveProcess, isAlive, type ProcessRecord } from './processes.js'
 
@@ -48,12 +48,14 @@ export function labsDirectory(uid = process.getuid!()): string {
   const runtime = process.env.XDG_RUNTIME_DIR
   return runtime !== undefined && runtime !== ''
     ? join(runtime, 'uipvs', 'lab')
-    : join(tmpdir(), `uipvs-${uid}`, 'lab')
+    : join(tmpdir(), `uipvs-lab-${uid}`)
 }
 
 /** Makes the lab's own directory; refuses a parent in /tmp that somebody else has prepared. */
 export function makeDirectory(lab: string): string {
   const parent = labsDirectory()
+  // Others may have business in /run/uipvs, but none with our labs.
+  mkdirSync(dirname(parent), { recursive: true })
   mkdirSync(parent, { recursive: true, mode: 0o700 })
   const { uid } = lstatSync(parent)
   if (uid !== process.getuid!()) {

@@ -64,11 +64,14 @@ export function recall(file = stateFile()): Remembered {
     return JSON.parse(readFileSync(file, 'utf8')) as Remembered
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NOTHING_REMEMBERED
-    const { code = 'EINVAL', message } = error as NodeJS.ErrnoException
+    const { code, message } = error as NodeJS.ErrnoException
     const remedy = code === 'EACCES' ? 'run it as root' : 'repair or remove it'
-    throw Object.assign(new Error(`what to undo can't be read: ${message} (${file}); ${remedy}`), {
-      code,
-    })
+    throw Object.assign(
+      new Error(`what to undo can't be read, ${code ?? message} (${file}); ${remedy}`),
+      {
+        code: code ?? 'EINVAL',
+      },
+    )
   }
 }
 

@@ -44,7 +44,7 @@ export function register(program: Command): void {
       change(plan, flags)
       if (flags.persist === true && flags.json !== true) {
         process.stderr.write(
-          'uipvs: the sysctls now outlive a reboot; the address is for your network configuration\n',
+          'uipvs: the sysctls outlive a reboot now; the address needs your network configuration\n',
         )
       }
     })
