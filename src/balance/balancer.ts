@@ -300,7 +300,7 @@ export class Balancer {
       let state = table.state(slot)
       if (event >= 0) {
         const next = nextTcpState(this.tcpTable, state, event)
-        if (next !== state) this.#enterTcp(table, slot, destination, next)
+        if (next !== state) this.enterTcp(table, slot, destination, next)
         state = next
       }
       timeout = this.tcpTimeouts[state]
@@ -341,7 +341,7 @@ export class Balancer {
     table.countPacket(slot)
   }
 
-  #enterTcp(table: ConnectionTable, slot: number, destination: number, next: number): void {
+  enterTcp(table: ConnectionTable, slot: number, destination: number, next: number): void {
     table.setState(slot, next)
     this.#setActive(table, slot, destination, TCP_ACTIVE[next] === 1)
     if (next === ES) this.#assure(table, slot)

@@ -5,7 +5,8 @@
  *   bytes  0-39    statistics, as those of a destination
  *   bytes 40-127   the words named below
  *
- * Statistics at slot `capacity` are those of the whole director.
+ * Statistics of the whole director are those of all services, and of all that there were before:
+ * the row at `capacity` keeps what deleted services had counted. So a packet is counted once.
  */
 import {
   STAT_CONNECTIONS,
@@ -113,6 +114,9 @@ export class ServiceTable {
     }
     this.#note(slot, -1)
     words[slot * WORDS + FLAGS] = 0
+    for (let i = 0; i < STAT_COUNT; i++) {
+      this.statistics[this.capacity * FLOATS + i] += this.statistics[slot * FLOATS + i]
+    }
     this.#free.push(slot)
   }
 
@@ -178,6 +182,11 @@ export class ServiceTable {
     }
     if (this.#anyPort > 0) return this.find(family, protocol, a0, a1, a2, a3, 0, 0)
     return NONE
+  }
+
+  /** Is there any service of this family? */
+  isServing(family: number): boolean {
+    return (family === 4 ? this.count4 : this.count6) > 0
   }
 
   isUsed(slot: number): boolean {
@@ -252,36 +261,32 @@ export class ServiceTable {
 
   countConnection(slot: number): void {
     this.statistics[slot * FLOATS + STAT_CONNECTIONS]++
-    this.statistics[this.capacity * FLOATS + STAT_CONNECTIONS]++
   }
 
-  /** A packet of `bytes`, for this service and for the director as a whole. */
   countInput(slot: number, bytes: number): void {
     const at = slot * FLOATS
     this.statistics[at + STAT_IN_PACKETS]++
     this.statistics[at + STAT_IN_BYTES] += bytes
-    const total = this.capacity * FLOATS
-    this.statistics[total + STAT_IN_PACKETS]++
-    this.statistics[total + STAT_IN_BYTES] += bytes
   }
 
   countBytes(slot: number, bytes: number): void {
     this.statistics[slot * FLOATS + STAT_IN_BYTES] += bytes
-    this.statistics[this.capacity * FLOATS + STAT_IN_BYTES] += bytes
   }
 
   countOutput(slot: number, bytes: number): void {
     const at = slot * FLOATS
-    const total = this.capacity * FLOATS
     this.statistics[at + STAT_OUT_PACKETS]++
     this.statistics[at + STAT_OUT_BYTES] += bytes
-    this.statistics[total + STAT_OUT_PACKETS]++
-    this.statistics[total + STAT_OUT_BYTES] += bytes
   }
 
-  /** Statistic `index` (STAT_…); of the whole director at slot `capacity`. */
+  /** Statistic `index` (STAT_…) of a service, or of the whole director at slot `capacity`. */
   statistic(slot: number, index: number): number {
-    return this.statistics[slot * FLOATS + index]
+    let sum = this.statistics[slot * FLOATS + index]
+    if (slot < this.capacity) return sum
+    for (let i = 0; i < this.capacity; i++) {
+      if (this.isUsed(i)) sum += this.statistics[i * FLOATS + index]
+    }
+    return sum
   }
 
   #note(slot: number, change: number): void {

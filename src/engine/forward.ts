@@ -22,6 +22,7 @@ import type { Batch } from './batch.js'
 import { type DirectorOptions, DirectorState } from './director-state.js'
 import { eventOf, isServed } from './event.js'
 import { FragmentRoad } from './fragment-road.js'
+import { ON } from './kernel-mode.js'
 import { SideRoads4 } from './side-roads4.js'
 import { SideRoads6 } from './side-roads6.js'
 import { Transmitter } from './transmitter.js'
@@ -29,6 +30,7 @@ import {
   BAD_IP_CHECKSUM,
   CONNECTIONS_FULL,
   DESTINATION_GONE,
+  LOCAL_DESTINATION,
   MALFORMED_EXTENSION,
   MALFORMED_IP,
   MARTIAN_SOURCE,
@@ -42,6 +44,10 @@ import {
 } from './verdict.js'
 
 const NONE = -1
+/** How a connection stands. */
+const LIVE = 0
+const OVER = 1
+const GONE = 2
 
 export class Director extends DirectorState {
   /** Destination of the last packet that reached step 5: where its later fragments go. */
@@ -112,8 +118,9 @@ export class Director extends DirectorState {
     const event = eventOf(protocol, view, segment, end)
     let slot = table.find4(protocol, ipv4.source(view, ip), ipv4.destination(view, ip), ports)
     if (slot !== NONE) {
-      if (this.#mustReschedule(table, slot, protocol, event)) slot = NONE
-      else if (!this.balancer.isServable(table, slot)) return DESTINATION_GONE
+      const standing = this.#standing(table, slot, protocol, event)
+      if (standing === GONE) return DESTINATION_GONE
+      if (standing === OVER) slot = NONE
     }
     if (slot === NONE) {
       slot = this.open4(batch, i, frame, ip, segment, end, ports, event)
@@ -127,7 +134,9 @@ export class Director extends DirectorState {
 
     // 5. Send it on.
     this.lastDestination = destination
-    return this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+    const verdict = this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+    if (verdict !== LOCAL_DESTINATION) return verdict
+    return this.#side4.local(batch, i, frame, ip, segment, end, destination, slot)
   }
 
   /** Step 3 for a packet without connection: the slot of a new one, or -1 - verdict. */
@@ -196,6 +205,10 @@ export class Director extends DirectorState {
       return this.#side6.icmp(batch, i, frame, ip, segment, packetEnd)
     }
     if (!this.isOurs(batch.arm, view, frame)) return OTHER_HOST
+    if (ipv6.nextHeader(view, ip) === ipv6.PROTO_HOP_BY_HOP) {
+      const verdict = this.#side6.hopByHop(batch, frame, ip, packetEnd)
+      if (verdict !== ON) return verdict
+    }
     if (fragment !== NONE) {
       const isFirst = found[ipv6.FOUND_FRAGMENT_OFFSET] === 0
       return this.#fragments.fragment6(
@@ -236,8 +249,9 @@ export class Director extends DirectorState {
     const event = eventOf(protocol, view, segment, end)
     let slot = table.find6(protocol, view, source, source + 16, ports)
     if (slot !== NONE) {
-      if (this.#mustReschedule(table, slot, protocol, event)) slot = NONE
-      else if (!this.balancer.isServable(table, slot)) return DESTINATION_GONE
+      const standing = this.#standing(table, slot, protocol, event)
+      if (standing === GONE) return DESTINATION_GONE
+      if (standing === OVER) slot = NONE
     }
     if (slot === NONE) {
       slot = this.open6(batch, i, frame, ip, segment, end, protocol, ports, event)
@@ -257,7 +271,9 @@ export class Director extends DirectorState {
 
     // 5. Send it on.
     this.lastDestination = destination
-    return this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+    const verdict = this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+    if (verdict !== LOCAL_DESTINATION) return verdict
+    return this.#side6.local(batch, i, frame, ip, segment, end, protocol, destination, slot)
   }
 
   /** Step 3 for an IPv6 packet without connection: the slot of a new one, or -1 - verdict. */
@@ -321,15 +337,19 @@ export class Director extends DirectorState {
   }
 
   /**
-   * A packet that opens, on a connection that is over; or any packet of a connection whose
-   * destination is gone, with `expire_nodest_conn`: both are as if there were no connection.
+   * How a packet's connection stands. OVER, and as if there were none: the packet opens, and the
+   * connection has ended; its destination is gone, with `expire_nodest_conn`; or the last service of
+   * the family is gone, with which Linux leaves the path of packets altogether.
    */
-  #mustReschedule(table: ConnectionTable, slot: number, protocol: number, event: number): boolean {
+  #standing(table: ConnectionTable, slot: number, protocol: number, event: number): number {
     const { balancer } = this
-    if (event >= 0 && balancer.reuses(table, slot, protocol, event)) return true
-    if (balancer.sysctls.expire_nodest_conn === 0 || balancer.isServable(table, slot)) return false
+    const isServable = balancer.isServable(table, slot)
+    if (!isServable && !balancer.services.isServing(table.family)) return OVER
+    if (event >= 0 && balancer.reuses(table, slot, protocol, event)) return OVER
+    if (isServable) return LIVE
+    if (balancer.sysctls.expire_nodest_conn === 0) return GONE
     balancer.abandon(table, slot)
-    return true
+    return OVER
   }
 
   /**

@@ -13,12 +13,14 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
 import {
   ANSWER_LIMITED,
   ECHO_ANSWERED,
   ICMP_IGNORED,
   LEFT_TO_KERNEL,
+  LOCAL_DESTINATION,
   NO_DESTINATION,
   NO_SERVICE,
   NOT_VIP,
@@ -68,6 +70,7 @@ export class SideRoads4 {
     const segment = quoted + ipv4.headerBytes(view, quoted)
     if (!isServed(protocol) || ipv4.fragmentOffset(view, quoted) !== 0) return NONE
     if (end - segment < transport.PORTS_BYTES) return NONE
+    if (!this.#state.balancer.services.isServing(4)) return NONE
     const client = ipv4.destination(view, quoted)
     const ports = turned(transport.ports(view, segment))
     return this.#state.balancer.connections4.find4(
@@ -102,6 +105,27 @@ export class SideRoads4 {
       )
     }
     return this.refuse(batch, i, frame, ip, segment, end, NO_SERVICE)
+  }
+
+  /**
+   * The realserver of the connection at `slot` is this host itself. Its kernel serves the client if
+   * it holds the VIP; else nobody listens, and the answer is one of the connection's packets.
+   */
+  local(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    destination: number,
+    slot: number,
+  ): Verdict {
+    const verdict = this.unserved(batch, i, frame, ip, segment, end)
+    if (verdict === LEFT_TO_KERNEL) return LOCAL_DESTINATION
+    const isTcp = ipv4.protocol(batch.view, ip) === ipv4.PROTO_TCP
+    noteOwnAnswer(this.#state, verdict, ip - frame, destination, 4, isTcp ? slot : NONE)
+    return verdict
   }
 
   /** The service has no destination to choose: port unreachable, to TCP as to UDP. */

@@ -13,12 +13,25 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { ON } from './kernel-mode.js'
+import {
+  ACCEPTED,
+  DISCARDED,
+  judgeAsHost,
+  judgeHopByHop,
+  refusalCode,
+  refusalPointer,
+} from './options6.js'
+import { noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
 import {
   ANSWER_LIMITED,
   ECHO_ANSWERED,
+  EXTENSION_REFUSED,
   ICMP_IGNORED,
   LEFT_TO_KERNEL,
+  LOCAL_DESTINATION,
+  MALFORMED_EXTENSION,
   NO_DESTINATION,
   NO_SERVICE,
   NOT_VIP,
@@ -52,6 +65,8 @@ export class SideRoads6 {
     if (icmpv6.isNeighbourDiscovery(type))
       return resolver.nd(arm, view, frame, ip, message, end, now)
     if (!this.#state.isOurs(arm, view, frame)) return OTHER_HOST
+    const judged = this.hopByHop(batch, frame, ip, end)
+    if (judged !== ON) return judged
     if (icmpv6.isError(type)) {
       const slot = this.related(view, icmpv6.embedded(message), end)
       if (slot !== NONE) {
@@ -64,6 +79,8 @@ export class SideRoads6 {
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
     if (type !== icmpv6.TYPE_ECHO_REQUEST) return ICMP_IGNORED
+    const host = this.#refused(batch, frame, ip, end, judgeAsHost(view, ip, message))
+    if (host !== ON) return host
     if (!isTransportGood6(view, ip, message, end, ipv4.PROTO_ICMPV6)) return ICMP_IGNORED
     return answers.echo6(arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
@@ -77,6 +94,7 @@ export class SideRoads6 {
     const segment = found[ipv6.FOUND_TRANSPORT_AT]
     if (!isServed(protocol) || found[ipv6.FOUND_FRAGMENT_OFFSET] !== 0) return NONE
     if (end - segment < transport.PORTS_BYTES) return NONE
+    if (!this.#state.balancer.services.isServing(6)) return NONE
     const source = quoted + ipv6.ADDRESSES_OFFSET
     const ports = turned(transport.ports(view, segment))
     return this.#state.balancer.connections6.find6(protocol, view, source + 16, source, ports)
@@ -95,10 +113,50 @@ export class SideRoads6 {
     const vip = this.#vip(batch.view, ip)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
+    if (protocol === ipv6.PROTO_NONE) return UNANSWERABLE
     if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) {
+      const host = this.#refused(batch, frame, ip, end, judgeAsHost(batch.view, ip, segment))
+      if (host !== ON) return host
       return this.#unknownProtocol(batch, frame, ip, end, PROTOCOL_UNREACHABLE)
     }
     return this.refuse(batch, i, frame, ip, segment, end, protocol, NO_SERVICE)
+  }
+
+  /** As for IPv4: the realserver of the connection at `slot` is this host itself. */
+  local(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    protocol: number,
+    destination: number,
+    slot: number,
+  ): Verdict {
+    const verdict = this.unserved(batch, i, frame, ip, segment, end, protocol)
+    if (verdict === LEFT_TO_KERNEL) return LOCAL_DESTINATION
+    const isTcp = protocol === ipv4.PROTO_TCP
+    noteOwnAnswer(this.#state, verdict, ip - frame, destination, 6, isTcp ? slot : NONE)
+    return verdict
+  }
+
+  /** Hop-by-hop options, which every host on the way looks at; ON if they are in order. */
+  hopByHop(batch: Batch, frame: number, ip: number, end: number): Verdict {
+    const vip = this.#vip(batch.view, ip)
+    if (vip < 0 || (vip & ON_KERNEL) !== 0) return ON
+    return this.#refused(batch, frame, ip, end, judgeHopByHop(batch.view, ip, end))
+  }
+
+  #refused(batch: Batch, frame: number, ip: number, end: number, judgement: number): Verdict {
+    if (judgement === ACCEPTED) return ON
+    if (judgement === DISCARDED) return MALFORMED_EXTENSION
+    const type = icmpv6.TYPE_PARAMETER_PROBLEM
+    const code = refusalCode(judgement)
+    const pointer = refusalPointer(judgement)
+    const { answers } = this.#state
+    const sent = answers.error6(batch.arm, batch.view, frame, ip, end, type, code, pointer)
+    return sent > 0 ? EXTENSION_REFUSED : ANSWER_LIMITED
   }
 
   /** The service has no destination to choose: port unreachable, to TCP as to UDP. */
@@ -118,6 +176,8 @@ export class SideRoads6 {
     verdict: Verdict,
   ): Verdict {
     const { view } = batch
+    const host = this.#refused(batch, frame, ip, end, judgeAsHost(view, ip, segment))
+    if (host !== ON) return host
     if (protocol === ipv4.PROTO_SCTP) return this.#unknownProtocol(batch, frame, ip, end, verdict)
     const isTcp = protocol === ipv4.PROTO_TCP
     if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES))

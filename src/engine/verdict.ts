@@ -43,6 +43,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('pass', 'not-vip', 'Its destination address is not a virtual IP of the director.'),
   ending('drop', 'martian-source', 'A source address that no client can have: loopback, multicast or broadcast.'),
   ending('drop', 'malformed-extension', 'An IPv6 extension header that leaves the packet, or too many of them.'),
+  ending('answer', 'extension-refused', 'An IPv6 option or routing header that a host must refuse: answered with ICMP parameter problem.'),
   ending('hold', 'fragment-held', 'A fragment: kept until the fragment (or all of them) that it needs has come.'),
   ending('drop', 'fragment-dropped', 'A fragment that overlaps, leaves the largest datagram, or found no room.'),
   // 3. Whose conversation is it?
@@ -98,6 +99,7 @@ export const BAD_IP_CHECKSUM = verdictOf('bad-ip-checksum')
 export const NOT_VIP = verdictOf('not-vip')
 export const MARTIAN_SOURCE = verdictOf('martian-source')
 export const MALFORMED_EXTENSION = verdictOf('malformed-extension')
+export const EXTENSION_REFUSED = verdictOf('extension-refused')
 export const FRAGMENT_HELD = verdictOf('fragment-held')
 export const FRAGMENT_DROPPED = verdictOf('fragment-dropped')
 export const TRUNCATED_TRANSPORT = verdictOf('truncated-transport')

@@ -29,8 +29,11 @@ export const PROTO_FRAGMENT = 44
 export const PROTO_NONE = 59
 export const PROTO_DESTINATION_OPTIONS = 60
 
-/** A real packet has at most four or five; more are there to make us walk. */
-export const EXTENSIONS_MAX = 8
+/**
+ * A real packet has at most four or five; more are there to make us walk. Linux walks on (it was
+ * recorded with 12), so this is well above what anybody can mean.
+ */
+export const EXTENSIONS_MAX = 16
 
 /** Indices of what `walkExtensions` finds. */
 export const FOUND_PROTOCOL = 0
