@@ -24,14 +24,17 @@ export function parseAddress(text: string): ParsedAddress | null {
 }
 
 function parseDotted(text: string): number | null {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  if (match === null) return null
-  const parts = match.slice(1).map(Number)
+  const texts = text.split('.')
+  // No leading zeros: some readers would take them for octal.
+  if (texts.length !== 4 || !texts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part))) return null
+  const parts = texts.map(Number)
   if (parts.some((part) => part > 255)) return null
   return (parts[0] << 24) | (parts[1] << 16) | (parts[2] << 8) | parts[3]
 }
 
 function expand(text: string): number[] | null {
+  // Only the last 32 bits may be dotted (RFC 4291 section 2.2).
+  if (text.slice(0, text.lastIndexOf(':')).includes('.')) return null
   const halves = text.split('::')
   if (halves.length > 2) return null
   const sides = halves.map((half) => (half === '' ? [] : half.split(':').flatMap(groupsOf)))

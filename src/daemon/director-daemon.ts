@@ -28,7 +28,6 @@ const NETWORK_MS = 5_000
 /** A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash). */
 const TRASH_PERIOD_MS = 60_000
 const TRASH_IDLE_MS = 120_000
-const ANNOUNCE_ROUNDS = 2
 export const TABLE_VERSION = '1.2.1'
 
 export interface DaemonOptions {
@@ -82,8 +81,10 @@ export class DirectorDaemon {
     const seed = Math.floor(Math.random() * 0x1_0000_0000) | 0
     const { interfaces, engine, mode, quiet, kernel } = this.options
     if (this.options.guard) {
+      // What directors that were killed have left behind goes first.
+      for (const table of Guard.cleanStale())
+        this.options.log(`removed ${table}, left by a director that is gone`)
       this.#guard = new Guard({ interfaces })
-      this.#guard.remove() // what a director that was killed has left behind
     }
     this.#engine = await EngineHandle.start({
       engine,
@@ -204,7 +205,7 @@ export class DirectorDaemon {
   }
 
   async announce(): Promise<void> {
-    await this.#engine?.order({ do: 'announce', rounds: ANNOUNCE_ROUNDS })
+    await this.#engine?.order({ do: 'announce' })
   }
 
   /** Frames by verdict, and the numbers of the engine. */
@@ -281,10 +282,8 @@ export class DirectorDaemon {
     }
     const text = JSON.stringify(surrounding)
     if (text === this.#served) return
-    const isNewVip = this.#served === '' || served.length > 0
     this.#served = text
     await this.#engine.order({ do: 'surrounding', surrounding })
-    if (isNewVip && this.options.arp) await this.announce()
   }
 
   #lookAround(): void {
@@ -323,7 +322,7 @@ export class DirectorDaemon {
 
   /** Linux's trash: stamped when found idle, forgotten when it has been idle long enough. */
   #reap(): void {
-    const now = Date.now()
+    const now = performance.now()
     const slots: number[] = []
     for (const slot of this.#book.trash()) {
       if (!this.#source.live.isUnreferenced(slot)) this.#idleSince.delete(slot)

@@ -37,7 +37,7 @@ export interface Surrounding {
 export type Order =
   | { readonly do: 'rules'; readonly rules: readonly Rule[] }
   | { readonly do: 'surrounding'; readonly surrounding: Surrounding }
-  | { readonly do: 'announce'; readonly rounds: number }
+  | { readonly do: 'announce' }
   | { readonly do: 'neighbours' }
   | { readonly do: 'stop' }
 

@@ -18,6 +18,7 @@ import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/ne
 import { SharedMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
 import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
+import { allowInlining } from './inlining.js'
 import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 
@@ -88,7 +89,7 @@ class Engine {
         break
       }
       case 'announce':
-        director.resolver.announce(order.rounds, performance.now())
+        director.announce()
         break
       case 'neighbours':
         return this.#neighbours()
@@ -183,6 +184,7 @@ async function runProcess(send: (message: Report) => void): Promise<void> {
   })
 }
 
+allowInlining()
 if (parentPort !== null) runThread(parentPort, workerData as WorkerStart)
 else if (process.send !== undefined) {
   // The terminal's Ctrl-C reaches the whole process group; the director decides when to stop.

@@ -40,6 +40,8 @@ export interface DirectorOptions {
 }
 
 export const ANSWERS_PER_SECOND = 1000
+/** How often a VIP is announced (RFC 5227 section 2.3). */
+const ANNOUNCE_ROUNDS = 2
 
 export class DirectorState {
   readonly rules: RuleBook
@@ -111,8 +113,19 @@ export class DirectorState {
     )
   }
 
+  /** The VIPs from now on; those that are new are announced. */
   setVips(vips: readonly Vip[]): void {
+    const added = vips.filter((vip) => {
+      const [w0, w1, w2, w3] = vip.words
+      return vip.announced && this.vips.find(vip.family, w0, w1, w2, w3) < 0
+    })
     this.vips.replace(vips)
+    if (added.length > 0) this.resolver.announce(added, ANNOUNCE_ROUNDS, this.now)
+  }
+
+  /** Tells the segment again where the VIPs are. */
+  announce(): void {
+    this.resolver.announce(this.vips.list, ANNOUNCE_ROUNDS, this.now)
   }
 
   /** New routes: the way to every destination is looked up again. */

@@ -5,7 +5,7 @@
  */
 import { HeldFrames } from '../link/held-frames.js'
 import { type NeighbourTable, NONE } from '../link/neighbour.js'
-import { ANNOUNCED, type VipTable } from '../link/vips.js'
+import { ANNOUNCED, type Vip, type VipTable } from '../link/vips.js'
 import * as arp from '../wire/arp.js'
 import * as checksum from '../wire/checksum.js'
 import * as ethernet from '../wire/ethernet.js'
@@ -33,7 +33,8 @@ export class Resolver {
   readonly #vips: VipTable
   readonly #own: OwnAddresses[]
   readonly #frames: LinkFrames
-  /** VIPs still to be announced: index of the next, and how many rounds are left. */
+  /** VIPs that are being announced: index of the next, and how many rounds are left. */
+  #announced: readonly Vip[] = []
   #announceNext = 0
   #announceRounds = 0
   #announceAt = 0
@@ -65,8 +66,10 @@ export class Resolver {
     this.#own[arm] = own
   }
 
-  /** Announces all VIPs, `rounds` times a second apart (RFC 5227 section 2.3 has two). */
-  announce(rounds: number, now: number): void {
+  /** Announces these VIPs, `rounds` times a second apart (RFC 5227 section 2.3 has two). */
+  announce(vips: readonly Vip[], rounds: number, now: number): void {
+    const waiting = this.#announceRounds > 0 ? this.#announced : []
+    this.#announced = [...waiting, ...vips]
     this.#announceNext = 0
     this.#announceRounds = rounds
     this.#announceAt = now
@@ -213,7 +216,7 @@ export class Resolver {
 
   /** Announces VIPs on every arm until the outbox is half full; the rest follows next tick. */
   #announceSome(now: number): void {
-    const vips = this.#vips.list
+    const vips = this.#announced
     while (this.#announceNext < vips.length) {
       if (this.#outbox.count > this.#outbox.capacity / 2) return
       const vip = vips[this.#announceNext++]

@@ -2,7 +2,7 @@
  * The virtual IPs: which destination addresses are served, and who answers for each. A small open
  * hash, since every frame that belongs to no connection asks.
  */
-const SLOTS = 4096
+const SLOTS = 65_536
 const MASK = SLOTS - 1
 export const VIPS_MAX = SLOTS / 2
 
@@ -64,5 +64,5 @@ export class VipTable {
 
 function hash(w0: number, w1: number, w2: number, w3: number): number {
   const h = Math.imul(w0 ^ Math.imul(w1 ^ Math.imul(w2 ^ w3, 0x9e3779b1), 0x85ebca6b), 0xc2b2ae35)
-  return (h >>> 16) & MASK
+  return (h ^ (h >>> 16)) & MASK
 }

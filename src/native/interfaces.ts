@@ -172,6 +172,17 @@ function ipJson<T>(args: string[]): T[] {
   return text.trim() === '' ? [] : JSON.parse(text)
 }
 
+/** A program of the system could not do its work; the message says all there is to say. */
+export class ToolError extends Error {
+  override readonly name = 'ToolError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
 /** Runs a system administrator's program, also where a user's PATH lacks the sbin directories. */
 export function runTool(file: string, args: readonly string[], pkg: string, input = ''): string {
   try {
@@ -185,10 +196,14 @@ export function runTool(file: string, args: readonly string[], pkg: string, inpu
   } catch (error) {
     const { code, stderr } = error as NodeJS.ErrnoException & { stderr?: string }
     if (code === 'ENOENT') {
-      throw new Error(`${file} is not installed (${args.join(' ')}); \`apt-get install ${pkg}\``)
+      throw new ToolError(
+        'ENOENT',
+        `${file} is not installed (${args.join(' ')}); apt-get install ${pkg}`,
+      )
     }
     const reason = (stderr ?? String(error)).trim()
-    throw new Error(
+    throw new ToolError(
+      'EFAULT',
       `${file} failed: ${reason} (${file} ${args.join(' ')}); \`uipvs doctor\` checks`,
     )
   }
