@@ -1,0 +1,64 @@
+/** Where figures were measured: without that, figures say nothing. */
+import { execFileSync } from 'node:child_process'
+import { cpus, loadavg, release } from 'node:os'
+import { busyBetween, machineTime } from './clock.js'
+import { sleep } from './round.js'
+
+const LOOK_MS = 2000
+/** Parts of one processor: above it, what else runs here is in the figures. */
+const QUIET = 0.05
+
+export interface Environment {
+  readonly time: string
+  readonly kernel: string
+  readonly node: string
+  readonly processor: string
+  readonly cores: number
+  /** Of the source, `-dirty` if it was changed since; empty where there is no git. */
+  readonly commit: string
+  /** Of the last 1, 5 and 15 minutes, before the benchmark. */
+  readonly load: readonly number[]
+  /** Processors that others kept busy, before the benchmark: 0.1 is a tenth of one. */
+  readonly busyBefore: number
+  readonly isQuiet: boolean
+}
+
+export async function lookAround(): Promise<Environment> {
+  const before = machineTime()
+  const start = performance.now()
+  await sleep(LOOK_MS)
+  const busyBefore = busyBetween(before, machineTime()) / (performance.now() - start)
+  return {
+    time: new Date().toISOString(),
+    kernel: release(),
+    node: process.version,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: cpus().length,
+    commit: commit(),
+    load: loadavg().map((value) => Math.round(value * 100) / 100),
+    busyBefore,
+    isQuiet: busyBefore <= QUIET,
+  }
+}
+
+function commit(): string {
+  try {
+    const words = ['describe', '--always', '--dirty']
+    return execFileSync('git', words, { encoding: 'utf8', stdio: 'pipe' }).trim()
+  } catch {
+    return ''
+  }
+}
+
+export function describeEnvironment(found: Environment): string {
+  const { time, kernel, node, processor, cores, load, busyBefore } = found
+  const lines = [
+    `${time}, uipvs ${found.commit || 'of unknown commit'}`,
+    `Linux ${kernel}, Node ${node}, ${cores} processors (${processor})`,
+    `load average before: ${load.join(', ')}; others used ${(busyBefore * 100).toFixed(0)} % of a processor`,
+  ]
+  if (!found.isQuiet) {
+    lines.push('WARNING: the machine is busy: what others use is in all figures below')
+  }
+  return lines.join('\n')
+}
