@@ -84,7 +84,9 @@ export class DirectorDaemon {
       // What directors that were killed have left behind goes first.
       for (const table of Guard.cleanStale())
         this.options.log(`removed ${table}, left by a director that is gone`)
-      this.#guard = new Guard({ interfaces })
+      const guard = new Guard({ interfaces })
+      guard.assertFree()
+      this.#guard = guard
     }
     this.#engine = await EngineHandle.start({
       engine,

@@ -38,7 +38,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
-import { runTool } from '../native/interfaces.js'
+import { runTool, ToolError } from '../native/interfaces.js'
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../wire/address.js'
 
 export interface GuardedVip {
@@ -83,6 +83,20 @@ export class Guard {
     this.table = name ?? tableName(interfaces)
   }
 
+  /**
+   * Fails if a living director has a table of this name: it serves the same interfaces, and every
+   * frame would be forwarded twice.
+   */
+  assertFree(): void {
+    const owner = tablesOfOurs().includes(this.table) ? ownerOf(this.table) : null
+    if (owner === null || owner === process.pid) return
+    const where = this.#interfaces.join(', ')
+    throw new ToolError(
+      'EBUSY',
+      `another director serves ${where} (pid ${owner}); stop that one first`,
+    )
+  }
+
   /** Puts the rules for `state` in the place of those before, in one step. */
   update(state: GuardState): void {
     nft(['-f', '-'], this.ruleset(state))
@@ -122,13 +136,7 @@ export class Guard {
    * themselves) in this network namespace, and returns their names.
    */
   static cleanStale(): string[] {
-    const listed = JSON.parse(nft(['-j', 'list', 'tables', 'netdev'])) as {
-      nftables: { table?: { name: string } }[]
-    }
-    const ours = listed.nftables
-      .flatMap((entry) => (entry.table === undefined ? [] : [entry.table.name]))
-      .filter((name) => name.startsWith(TABLE_PREFIX))
-    const stale = ours.filter((name) => !isOwned(name))
+    const stale = tablesOfOurs().filter((name) => ownerOf(name) === null)
     for (const name of stale) nft(['delete', 'table', 'netdev', name])
     return stale
   }
@@ -227,10 +235,21 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-function isOwned(table: string): boolean {
+/** The process that made a table, if it lives. */
+function ownerOf(table: string): number | null {
   const text = nft(['list', 'table', 'netdev', table])
   const owner = /comment "uipvs director (\d+) started (\d+)"/.exec(text)
-  return owner !== null && startOf(Number(owner[1])) === owner[2]
+  return owner !== null && startOf(Number(owner[1])) === owner[2] ? Number(owner[1]) : null
+}
+
+/** Names of the tables that directors have made in this network namespace. */
+function tablesOfOurs(): string[] {
+  const listed = JSON.parse(nft(['-j', 'list', 'tables', 'netdev'])) as {
+    nftables: { table?: { name: string } }[]
+  }
+  return listed.nftables
+    .flatMap((entry) => (entry.table === undefined ? [] : [entry.table.name]))
+    .filter((name) => name.startsWith(TABLE_PREFIX))
 }
 
 function nft(args: readonly string[], input = ''): string {
