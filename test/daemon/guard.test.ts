@@ -249,9 +249,16 @@ t.test('what a killed director left is removed, what a living one has is not', a
     [],
     'both are alive',
   )
+  const second = new Guard({ interfaces: ['eth0'], name: 'uipvs_victim' })
+  t.throws(
+    () => lab.inside('director', () => second.assertFree()),
+    { code: 'EBUSY', message: `pid ${victim.pid}` },
+    'its interfaces are taken',
+  )
   const gone = once(victim, 'exit')
   victim.kill('SIGKILL')
   await gone
+  lab.inside('director', () => second.assertFree())
   t.match(lab.run('director', 'nft list tables'), /uipvs_victim/, 'the table outlives it')
   t.same(
     lab.inside('director', () => Guard.cleanStale()),
