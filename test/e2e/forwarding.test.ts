@@ -7,16 +7,7 @@ import type { EngineName } from '../../src/daemon/messages.js'
 import { buildFragments } from '../../src/wire/build.js'
 import { ipPacketOf } from './frames.js'
 import { BANNER, DOWNLOAD, digestOf, ECHO, stream, UPLOAD } from './realserver-program.js'
-import {
-  CLIENT,
-  engineMissing,
-  makeSegment,
-  realserverAddress,
-  type Segment,
-  tally,
-  VIP,
-  VIP6,
-} from './segment.js'
+import { CLIENT, engineMissing, makeSegment, type Segment, tally, VIP, VIP6 } from './segment.js'
 
 const MEGABYTE = 1e6
 const PLANS: readonly {
@@ -128,7 +119,7 @@ async function connect(t: Test, segment: Segment, count: number): Promise<void> 
   }
   const wrong = answers.filter(({ port, text }) => {
     const number = segment.realservers.indexOf(text ?? '') + 1
-    return listed.get(port) !== realserverAddress(number)
+    return listed.get(port) !== segment.rip(number)
   })
   t.same(wrong, [], `${listed.size} connections listed with those who answered them`)
 }

@@ -18,12 +18,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { ControlClient } from '../../src/control/client.js'
-import type { EngineName } from '../../src/daemon/messages.js'
+import type { EngineName, NeighbourReport } from '../../src/daemon/messages.js'
 import { loadCap } from '../../src/port/libpcap-arm.js'
 import { type Lab, makeNamespaces } from '../namespaces.js'
 import { RawPeer } from '../port/raw-peer.js'
@@ -49,8 +50,12 @@ export interface SegmentOptions {
   readonly realservers?: number
   /** The VIPs are addresses of the director's kernel as well, as in the article. */
   readonly vipOnDirector?: boolean
-  /** Tag all traffic with this VLAN id: hosts and director use `eth0.ID`. */
-  readonly vlan?: number
+  /**
+   * The realservers have a segment of their own, 192.168.2.0/24 and 2001:db8:2::/64 (bridge in
+   * `backstage`): the director has an arm in each, `eth0` and `eth1`, and a router joins the two,
+   * through which the realservers answer.
+   */
+  readonly isTwoArmed?: boolean
 }
 
 /** A director that is running, or ran. */
@@ -69,14 +74,6 @@ export interface Ended {
   readonly status: number
   readonly stdout: string
   readonly stderr: string
-}
-
-export function realserverAddress(n: number): string {
-  return `192.168.1.${1 + n}`
-}
-
-export function realserverAddress6(n: number): string {
-  return `2001:db8:1::${1 + n}`
 }
 
 /** Why an engine can't be tested here, or false. */
@@ -118,8 +115,6 @@ export class Segment {
   readonly directory: string
   /** Names of the realservers, in the order of their addresses. */
   readonly realservers: readonly string[]
-  /** The director's interface. */
-  readonly arm: string
   readonly control: ControlClient
   readonly #options: SegmentOptions
   #channel: ChildProcess | undefined
@@ -128,7 +123,6 @@ export class Segment {
   constructor(t: Test, lab: Lab, options: SegmentOptions) {
     this.lab = lab
     this.#options = options
-    this.arm = options.vlan === undefined ? 'eth0' : `eth0.${options.vlan}`
     this.realservers = namesOf(options)
     this.directory = mkdtempSync(join(tmpdir(), 'uipvs-e2e-'))
     this.control = new ControlClient(join(this.directory, 'control.sock'))
@@ -138,27 +132,32 @@ export class Segment {
     })
   }
 
-  /** Bridge and addresses. */
+  /** Address of realserver `n`, the first being 1. */
+  rip(n: number): string {
+    return `192.168.${this.#options.isTwoArmed ? 2 : 1}.${1 + n}`
+  }
+
+  rip6(n: number): string {
+    return `2001:db8:${this.#options.isTwoArmed ? 2 : 1}::${1 + n}`
+  }
+
+  /** Bridges and addresses. */
   wire(): void {
-    const { vlan, vipOnDirector } = this.#options
-    const ports = ['client', 'director', ...this.realservers]
-    this.inShell('switch', [
-      'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
-      'ip link add segment type bridge forward_delay 0 mcast_snooping 0',
-      'ip link set segment up',
-      ...ports.map((name) => `ip link set ${name} master segment`),
-    ])
-    const tag =
-      vlan === undefined
-        ? []
-        : [
-            `ip link add link eth0 name ${this.arm} type vlan id ${vlan}`,
-            `ip link set ${this.arm} up`,
-          ]
-    const own = (last: string | number) => [
-      ...tag,
-      `ip addr add 192.168.1.${last}/24 dev ${this.arm}`,
-      `ip addr add 2001:db8:1::${last}/64 dev ${this.arm} nodad`,
+    const { vipOnDirector, isTwoArmed } = this.#options
+    for (const bridge of isTwoArmed ? ['switch', 'backstage'] : ['switch']) {
+      const ports = linksOf(this.#options).flatMap(([end]) =>
+        end.startsWith(`${bridge}:`) ? [end.slice(bridge.length + 1)] : [],
+      )
+      this.inShell(bridge, [
+        'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
+        'ip link add segment type bridge forward_delay 0 mcast_snooping 0',
+        'ip link set segment up',
+        ...ports.map((name) => `ip link set ${name} master segment`),
+      ])
+    }
+    const own = (last: number, net = 1, device = 'eth0') => [
+      `ip addr add 192.168.${net}.${last}/24 dev ${device}`,
+      `ip addr add 2001:db8:${net}::${last}/64 dev ${device} nodad`,
     ]
     const vips = (device: string) => [
       `ip addr add ${VIP}/32 dev ${device}`,
@@ -167,12 +166,29 @@ export class Segment {
     this.inShell('client', own(254))
     this.inShell('director', [
       ...own(1),
+      ...(isTwoArmed ? own(1, 2, 'eth1') : []),
       // A director that routes is where the kernel would send each packet a second time.
       'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
-      ...(vipOnDirector ? vips(this.arm) : []),
+      ...(vipOnDirector ? vips('eth0') : []),
     ])
     for (const [i, name] of this.realservers.entries()) {
-      this.inShell(name, [...SILENCE, ...own(2 + i), ...vips('lo')])
+      this.inShell(name, [
+        ...SILENCE,
+        ...own(2 + i, isTwoArmed ? 2 : 1),
+        ...vips('lo'),
+        ...(isTwoArmed
+          ? ['ip route add default via 192.168.2.253', 'ip route add default via 2001:db8:2::253']
+          : []),
+      ])
+    }
+    if (isTwoArmed) {
+      this.inShell('router', [
+        'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
+        // The VIP as a source comes from where the realservers are, and not from where it is.
+        'sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth1.rp_filter=0',
+        ...own(253),
+        ...own(253, 2, 'eth1'),
+      ])
     }
   }
 
@@ -222,7 +238,7 @@ export class Segment {
   }
 
   /** Runs `uipvs run` and waits until it is ready; throws what it said if it ends instead. */
-  async startDirector(options: readonly string[] = ['-i', this.arm]): Promise<Director> {
+  async startDirector(options: readonly string[] = ['-i', 'eth0']): Promise<Director> {
     const began = performance.now()
     const child = this.lab.spawn(
       'director',
@@ -276,11 +292,9 @@ export class Segment {
     const flag = protocol === 'tcp' ? '-t' : '-u'
     await this.rules([
       `-A ${flag} ${VIP}:${port} -s ${scheduler}`,
-      ...numbers.map((n) => `-a ${flag} ${VIP}:${port} -r ${realserverAddress(n)} -g -w 1`),
+      ...numbers.map((n) => `-a ${flag} ${VIP}:${port} -r ${this.rip(n)} -g -w 1`),
       `-A ${flag} [${VIP6}]:${port} -s ${scheduler}`,
-      ...numbers.map(
-        (n) => `-a ${flag} [${VIP6}]:${port} -r [${realserverAddress6(n)}]:${port} -g -w 1`,
-      ),
+      ...numbers.map((n) => `-a ${flag} [${VIP6}]:${port} -r [${this.rip6(n)}]:${port} -g -w 1`),
     ])
   }
 
@@ -294,6 +308,15 @@ export class Segment {
   /** What a host sends, seen at the other end of its wire. */
   tapSender(t: Test, host: string): RawPeer {
     return this.tap(t, 'switch', host)
+  }
+
+  /** What the director knows of its neighbours. */
+  async neighbours(): Promise<NeighbourReport[]> {
+    const options = { socketPath: this.control.path, path: '/v1/neighbours' }
+    const [response] = await once(get(options), 'response')
+    let text = ''
+    for await (const piece of response) text += piece
+    return JSON.parse(text).neighbours
   }
 
   async counters(): Promise<Counters> {
@@ -327,16 +350,29 @@ function namesOf({ realservers = 2 }: SegmentOptions): string[] {
   return Array.from({ length: realservers }, (_, i) => `rs${i + 1}`)
 }
 
+/** Each wire from the port of a bridge, named for its host, to that host. */
+function linksOf(options: SegmentOptions): [string, string][] {
+  const names = namesOf(options)
+  const both = (host: string): [string, string][] => [
+    [`switch:${host}`, `${host}:eth0`],
+    [`backstage:${host}`, `${host}:eth1`],
+  ]
+  if (options.isTwoArmed) {
+    const behind = names.map((name): [string, string] => [`backstage:${name}`, `${name}:eth0`])
+    return [['switch:client', 'client:eth0'], ...both('director'), ...both('router'), ...behind]
+  }
+  return ['client', 'director', ...names].map((name) => [`switch:${name}`, `${name}:eth0`])
+}
+
 /** The segment with its servers running, or undefined where namespaces can't be made. */
 export async function makeSegment(
   t: Test,
   options: SegmentOptions = {},
 ): Promise<Segment | undefined> {
-  const names = namesOf(options)
-  const hosts = ['client', 'director', ...names]
+  const more = options.isTwoArmed ? ['backstage', 'router'] : []
   const lab = makeNamespaces(t, {
-    hosts: ['switch', ...hosts],
-    links: hosts.map((name) => [`switch:${name}`, `${name}:eth0`] as const),
+    hosts: ['switch', 'client', 'director', ...more, ...namesOf(options)],
+    links: linksOf(options),
   })
   if (lab === undefined) return undefined
   const segment = new Segment(t, lab, options)
