@@ -1,0 +1,75 @@
+/** Who could have been chosen, who was, and why: the part of an explanation about the scheduler. */
+import type { RuleBook } from '../balance/apply.js'
+import { NONE } from '../balance/connection.js'
+import type { ExplainedCandidate, ExplainedChoice } from './explanation.js'
+import { realserverText } from './ledger.js'
+
+/** A candidate as it stood before the choice. */
+export interface Standing extends Omit<ExplainedCandidate, 'isChosen'> {
+  readonly slot: number
+}
+
+/** How each realserver of a service stands now. */
+export function candidatesOf(book: RuleBook, service: number): Standing[] {
+  const { destinations, schedulers } = book.balancer
+  const candidates = schedulers[service]?.candidates() ?? []
+  return candidates.map(({ destination, eligible, score }) => ({
+    slot: destination,
+    realserver: realserverText(book, destination),
+    weight: destinations.weight(destination),
+    active: destinations.active(destination),
+    inactive: destinations.inactive(destination),
+    score,
+    eligible,
+    reason: eligible ? '' : reasonOf(book, destination),
+  }))
+}
+
+function reasonOf(book: RuleBook, destination: number): string {
+  const { destinations } = book.balancer
+  if (destinations.weight(destination) === 0) return 'weight 0'
+  return destinations.isOverloaded(destination) ? 'at its upper threshold' : 'not eligible'
+}
+
+/** What each scheduler looks at, in a sentence; the score in the table is what it compares. */
+const REASONS: Readonly<Record<string, string>> = {
+  rr: 'rr takes turns: the first eligible one after the one chosen last (score: places away)',
+  wrr: 'wrr takes turns by weight: the next one whose weight reaches the level of this pass',
+  lc: 'lc takes the smallest load, 256 for each active connection and 1 for each inactive one (score); the first of the list wins a tie',
+  wlc: 'wlc takes the smallest load (256 for each active connection, 1 for each inactive one) divided by weight (score); the first of the list wins a tie',
+}
+
+export function choiceOf(
+  book: RuleBook,
+  service: number,
+  candidates: readonly Standing[],
+  chosen: number,
+  { isByTemplate }: { readonly isByTemplate: boolean },
+): ExplainedChoice {
+  const scheduler = book.serviceSettings[service]?.scheduler ?? ''
+  const by = chosen === NONE ? null : isByTemplate ? 'template' : 'scheduler'
+  const names = REASONS[scheduler] ?? `${scheduler} chose it`
+  const why =
+    by === 'template'
+      ? 'the service is persistent, and the client has been sent there before'
+      : by === 'scheduler'
+        ? names
+        : whyNobody(scheduler, candidates)
+  return {
+    scheduler,
+    candidates: candidates.map(({ slot, ...standing }) => ({
+      ...standing,
+      isChosen: slot === chosen,
+    })),
+    chosen: chosen === NONE ? null : realserverText(book, chosen),
+    by,
+    why,
+  }
+}
+
+function whyNobody(scheduler: string, candidates: readonly Standing[]): string {
+  if (scheduler === 'none') return 'the service has no scheduler'
+  if (candidates.length === 0) return 'the service has no realservers'
+  if (candidates.every((candidate) => !candidate.eligible)) return 'no realserver is eligible'
+  return 'the scheduler found nobody'
+}

@@ -1,0 +1,46 @@
+/**
+ * The rules of a running director, from its listing: the same list that would lead to its services
+ * and destinations. Its connections, and where its schedulers stand, are not part of a listing.
+ */
+import { parseAddress } from '../balance/address.js'
+import type { Rule } from '../balance/rule.js'
+import type { TableListing } from '../control/listing.js'
+import type { Mode } from '../engine/director-state.js'
+import { parseMac } from '../wire/address.js'
+import { addressKey, type Mac } from './surroundings.js'
+
+export function rulesOf(table: TableListing): Rule[] {
+  const rules: Rule[] = []
+  for (const { service, settings, destinations } of table.services) {
+    rules.push({ op: 'add-service', service, settings })
+    // Listed newest first, as Linux has them; added in the order in which they were.
+    for (const listed of destinations.toReversed()) {
+      const { address, port, method, weight, upperThreshold, lowerThreshold, tunnel } = listed
+      rules.push({
+        op: 'add-destination',
+        service,
+        destination: { address, port },
+        settings: { method, weight, upperThreshold, lowerThreshold, tunnel },
+      })
+    }
+  }
+  rules.push({ op: 'set-timeouts', ...table.timeouts })
+  return rules
+}
+
+/** The MAC addresses of realservers that the director knows, by `addressKey()`. */
+export function macsOf(table: TableListing): Map<string, Mac> {
+  const macs = new Map<string, Mac>()
+  for (const { address, mac } of table.services.flatMap((service) => service.destinations)) {
+    const parsed = parseAddress(address)
+    const known = mac === null ? null : parseMac(mac)
+    if (parsed !== null && known !== null) macs.set(addressKey(parsed.family, parsed.words), known)
+  }
+  return macs
+}
+
+/** The mode that a director's status tells. */
+export function liveMode(status: unknown): Mode {
+  const { mode } = (status ?? {}) as { mode?: unknown }
+  return mode === 'kernel' ? 'kernel' : 'textbook'
+}
