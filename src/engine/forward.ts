@@ -21,8 +21,10 @@ import * as transport from '../wire/transport.js'
 import type { Batch } from './batch.js'
 import { type DirectorOptions, DirectorState } from './director-state.js'
 import { eventOf, isServed } from './event.js'
-import { FragmentRoad } from './fragment-road.js'
+import { Pieces } from './fragment-cut.js'
+import { FragmentRoad, type Fragments } from './fragment-road.js'
 import { ON } from './kernel-mode.js'
+import { Reassembly } from './reassembly.js'
 import { SideRoads4 } from './side-roads4.js'
 import { SideRoads6 } from './side-roads6.js'
 import { Transmitter } from './transmitter.js'
@@ -55,20 +57,23 @@ export class Director extends DirectorState {
   readonly #transmitter: Transmitter
   readonly #side4: SideRoads4
   readonly #side6: SideRoads6
-  readonly #fragments: FragmentRoad
+  readonly #fragments: Fragments
   readonly #found = new Int32Array(ipv6.FOUND_WORDS)
 
   constructor(options: DirectorOptions) {
     super(options)
-    this.#transmitter = new Transmitter(this)
+    const pieces = new Pieces(options.outbox.capacity)
+    this.#transmitter = new Transmitter(this, pieces)
     this.#side4 = new SideRoads4(this, this.#transmitter)
     this.#side6 = new SideRoads6(this, this.#transmitter)
-    this.#fragments = new FragmentRoad(this, this.#transmitter)
+    this.#fragments = this.isKernelMode
+      ? new Reassembly(this, pieces)
+      : new FragmentRoad(this, this.#transmitter)
   }
 
   override tick(): void {
     super.tick()
-    this.#fragments.releaseKept()
+    this.#fragments.tick()
   }
 
   /** Decides frame `i` of a batch and rewrites it in place. The clock is that of `begin`. */

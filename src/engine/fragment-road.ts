@@ -26,7 +26,27 @@ import {
 
 const NONE = -1
 
-export class FragmentRoad {
+/** What becomes of fragments: one way in textbook mode, another in kernel mode. */
+export interface Fragments {
+  fragment4(director: Director, batch: Batch, i: number, frame: number, ip: number): Verdict
+  /** `segment`: what follows the fragment header, which stands at `fragment`; `protocol`: of that. */
+  fragment6(
+    director: Director,
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    protocol: number,
+    segment: number,
+    fragment: number,
+    isFirst: boolean,
+  ): Verdict
+  /** Between frames: what has waited long enough, or too long. */
+  tick(): void
+}
+
+export class FragmentRoad implements Fragments {
   readonly #state: DirectorState
   readonly #transmitter: Transmitter
   readonly #found = new Int32Array(ipv6.FOUND_WORDS)
@@ -65,7 +85,6 @@ export class FragmentRoad {
     return this.#follow(batch, i, frame, ip, end, end - ip - ipv4.headerBytes(view, ip))
   }
 
-  /** `segment`: what follows the fragment header, which stands at `fragment`. */
   fragment6(
     director: Director,
     batch: Batch,
@@ -105,7 +124,7 @@ export class FragmentRoad {
    * Sends on the fragments that were kept and whose first one has come since, and gives up those
    * whose time is over. Between frames, into the outbox.
    */
-  releaseKept(): void {
+  tick(): void {
     const { fragments, now } = this.#state
     const { kept } = fragments
     if (kept.count === 0) return

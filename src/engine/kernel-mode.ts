@@ -15,10 +15,10 @@ import * as ipv6 from '../wire/ipv6.js'
 import * as tcp from '../wire/tcp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
+import { cut4, cut6, type Pieces } from './fragment-cut.js'
 import {
   ANSWER_LIMITED,
   FORWARDED,
-  FRAGMENTED,
   TOO_BIG,
   TOO_BIG_DROPPED,
   TTL_EXCEEDED,
@@ -30,9 +30,11 @@ export const ON = -1
 
 export class KernelMode {
   readonly #state: DirectorState
+  readonly #pieces: Pieces
 
-  constructor(state: DirectorState) {
+  constructor(state: DirectorState, pieces: Pieces) {
     this.#state = state
+    this.#pieces = pieces
   }
 
   /** TTL and MTU of the packet `[ip, end)`; ON, or the verdict that ends its journey. */
@@ -116,7 +118,9 @@ export class KernelMode {
     }
     ipv6.setHopLimit(view, ip, ipv6.hopLimit(view, ip) - 1)
     const mtu = this.#state.mtus[destination]
-    if (longest(batch, i, ip, end) <= mtu) return ON
+    // What came in pieces leaves in them: the largest has to fit, not the whole.
+    const bytes = this.#pieces.largest || longest(batch, i, ip, end)
+    if (bytes <= mtu) return ON
     if (isRelated) return TOO_BIG_DROPPED
     const sent = answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_PACKET_TOO_BIG, 0, mtu)
     return this.#answered(destination, sent, TOO_BIG)
@@ -128,8 +132,8 @@ export class KernelMode {
     return verdict
   }
 
-  /** The frame is ready to leave; an IPv4 packet that is too long leaves in pieces (RFC 791 section 3.2). */
-  cutIfTooLong(
+  /** The frame is ready to leave; what came in pieces, or is too long for IPv4, leaves in pieces. */
+  cutIfNeeded(
     batch: Batch,
     i: number,
     frame: number,
@@ -138,38 +142,21 @@ export class KernelMode {
     destination: number,
     arm: number,
   ): Verdict {
-    const mtu = this.#state.mtus[destination]
-    if (longest(batch, i, ip, end) <= mtu || batch.view.getUint8(ip) >>> 4 !== 4) return FORWARDED
     const { view } = batch
-    const headerBytes = ipv4.headerBytes(view, ip)
-    const segment = ip + headerBytes
-    if (batch.partialChecksum[i] !== 0)
-      finishTransport4(view, ip, segment, end, ipv4.protocol(view, ip))
-    const pieceBytes = (mtu - headerBytes) & ~7
-    const pieces = Math.ceil((end - segment) / pieceBytes)
-    const { outbox } = this.#state
-    if (pieceBytes <= 0 || outbox.capacity - outbox.count < pieces) return TOO_BIG_DROPPED
-    const begin = ipv4.fragmentOffset(view, ip)
-    const more = ipv4.moreFragments(view, ip)
-    for (let at = segment; at < end; at += pieceBytes) {
-      const bytes = Math.min(pieceBytes, end - at)
-      const to = outbox.reserve(segment - frame + bytes, arm)
-      if (to < 0) return TOO_BIG_DROPPED
-      for (let k = frame; k < segment; k++) outbox.bytes[to + k - frame] = batch.bytes[k]
-      const header = to + ip - frame
-      for (let k = 0; k < bytes; k++) outbox.bytes[header + headerBytes + k] = batch.bytes[at + k]
-      const isLast = at + bytes === end && !more
-      ipv4.setTotalLength(outbox.view, header, headerBytes + bytes)
-      ipv4.setFragment(
-        outbox.view,
-        header,
-        isLast ? 0 : ipv4.FLAG_MORE_FRAGMENTS,
-        begin + at - segment,
-      )
-      if (at !== segment) dropUncopiedOptions(outbox.view, header, headerBytes)
-      ipv4.updateChecksum(outbox.view, header)
+    const { outbox, mtus } = this.#state
+    const { largest } = this.#pieces
+    const mtu = mtus[destination]
+    if (view.getUint8(ip) >>> 4 !== 4) {
+      if (largest === 0) return FORWARDED
+      return cut6(outbox, batch, frame, ip, end, this.#pieces, arm)
     }
-    return FRAGMENTED
+    if (largest > 0) return cut4(outbox, batch, frame, ip, end, Math.min(mtu, largest), arm)
+    if (longest(batch, i, ip, end) <= mtu) return FORWARDED
+    if (batch.partialChecksum[i] !== 0) {
+      const segment = ip + ipv4.headerBytes(view, ip)
+      finishTransport4(view, ip, segment, end, ipv4.protocol(view, ip))
+    }
+    return cut4(outbox, batch, frame, ip, end, mtu, arm)
   }
 }
 
@@ -182,27 +169,4 @@ function longest(batch: Batch, i: number, ip: number, end: number): number {
   const protocol = isIpv4 ? ipv4.protocol(batch.view, ip) : ipv6.nextHeader(batch.view, ip)
   const transport = protocol === ipv4.PROTO_TCP ? tcp.dataOffsetBytes(batch.view, ip + headers) : 8
   return headers + transport + payload
-}
-
-const OPTION_END = 0
-const OPTION_NOP = 1
-const OPTION_COPIED = 0x80
-
-/** Options without the copied flag stand in the first fragment only; Linux writes NOPs over them. */
-function dropUncopiedOptions(view: DataView, header: number, headerBytes: number): void {
-  const end = header + headerBytes
-  let at = header + ipv4.HEADER_BYTES_MIN
-  while (at < end) {
-    const kind = view.getUint8(at)
-    if (kind === OPTION_END) return
-    if (kind === OPTION_NOP) {
-      at++
-      continue
-    }
-    const length = at + 1 < end ? view.getUint8(at + 1) : 0
-    if (length < 2 || at + length > end) return
-    if ((kind & OPTION_COPIED) === 0)
-      for (let k = 0; k < length; k++) view.setUint8(at + k, OPTION_NOP)
-    at += length
-  }
 }

@@ -8,6 +8,7 @@ import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import type { Batch } from './batch.js'
 import { type DirectorState, HOP_LOCAL } from './director-state.js'
+import type { Pieces } from './fragment-cut.js'
 import { KernelMode, ON } from './kernel-mode.js'
 import {
   ANSWER_LIMITED,
@@ -27,9 +28,9 @@ export class Transmitter {
   readonly #kernelMode: KernelMode | null
   readonly #hops: Int32Array
 
-  constructor(state: DirectorState) {
+  constructor(state: DirectorState, pieces: Pieces) {
     this.#state = state
-    this.#kernelMode = state.isKernelMode ? new KernelMode(state) : null
+    this.#kernelMode = state.isKernelMode ? new KernelMode(state, pieces) : null
     this.#hops = state.hops
   }
 
@@ -80,7 +81,7 @@ export class Transmitter {
     ethernet.setSource(batch.view, frame, state.macHigh[arm], state.macLow[arm])
     batch.egress[i] = arm
     if (this.#kernelMode === null) return FORWARDED
-    return this.#kernelMode.cutIfTooLong(batch, i, frame, ip, end, destination, arm)
+    return this.#kernelMode.cutIfNeeded(batch, i, frame, ip, end, destination, arm)
   }
 
   /** Host unreachable, as the kernel's routing says when no way leads to the realserver. */
