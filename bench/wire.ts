@@ -126,9 +126,13 @@ if (values.json) {
   say(table(summaries, 'unlimited'))
   say(`\n${rate} frames a second`)
   say(table(summaries, 'fixed'))
-  say('\nmedian and least-most of the rounds; CPU time for each frame that arrived, without the')
-  say("generator's share: of the whole machine, of the processes involved, of the director's own")
-  say('again with:')
+  say(
+    '\nMedian and least-most of the rounds. The CPU time in µs is that of each frame that arrived,',
+  )
+  say(
+    "less the generator's share: of the whole machine, of the processes involved, of the director's",
+  )
+  say('own. bench/README.md says how it is taken. Again with:')
   say(`  npm run bench:wire -- ${process.argv.slice(2).join(' ')}`.trimEnd())
 }
 for (const sentence of wrong) console.error(`bench:wire: ${sentence}`)

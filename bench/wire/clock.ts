@@ -14,9 +14,12 @@ export interface MachineTime {
 }
 
 export function machineTime(): MachineTime {
-  const lines = readFileSync('/proc/stat', 'utf8').split('\n')
+  const from = performance.now()
+  const text = readFileSync('/proc/stat', 'utf8')
+  const at = (from + performance.now()) / 2
+  const lines = text.split('\n')
   const processors = lines.filter((line) => /^cpu\d/.test(line)).length
-  const wall = performance.now() * processors
+  const wall = at * processors
   const [, , , idle, iowait, irq, softirq, steal] = lines[0].split(/\s+/).slice(1).map(milliseconds)
   return { wall, idle: idle + iowait, stolen: steal, interrupts: irq + softirq }
 }

@@ -25,9 +25,10 @@ export interface Environment {
 
 export async function lookAround(): Promise<Environment> {
   const before = machineTime()
-  const start = performance.now()
   await sleep(LOOK_MS)
-  const busyBefore = busyBetween(before, machineTime()) / (performance.now() - start)
+  const after = machineTime()
+  const passedMs = (after.wall - before.wall) / cpus().length
+  const busyBefore = Math.max(0, busyBetween(before, after) / passedMs)
   return {
     time: new Date().toISOString(),
     kernel: release(),

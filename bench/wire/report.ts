@@ -106,7 +106,7 @@ const TITLES: Record<ContestantName, string> = {
 }
 
 export function table(summaries: readonly Summary[], load: Load): string {
-  const rows = [['', 'kpps', '', 'loss %', '', 'µs/frame', '', 'involved', '', 'own', '']]
+  const rows = [['', 'kpps', '', 'loss %', '', 'machine µs', '', 'involved µs', '', 'own µs', '']]
   for (const summary of summaries.filter((each) => each.load === load)) {
     const isAlone = summary.contestant === 'generator'
     rows.push([
