@@ -57,6 +57,11 @@ export class RuleBook {
   readonly serviceSettings: (ServiceSettings | undefined)[] = []
   /** A number that changes whenever the statistics of a slot begin anew at zero. */
   readonly destinationEpochs: number[] = []
+  /**
+   * The destination that the last rule brought back from the trash into another service than it was
+   * deleted from, or NONE: as after `-Z`, its statistics are counted from here on.
+   */
+  moved = NONE
   /** By slot of the destination. */
   readonly destinationNames: (DestinationNames | undefined)[] = []
   daemons: readonly SyncDaemon[] = []
@@ -83,6 +88,7 @@ export class RuleBook {
 
   /** Carries out one rule, or throws a RuleError and has changed nothing. */
   apply(rule: Rule): void {
+    this.moved = NONE
     switch (rule.op) {
       case 'add-service':
         this.#addService(rule.service, rule.settings)
@@ -239,10 +245,7 @@ export class RuleBook {
     if (old !== undefined) {
       this.#trash.delete(trashKey)
       this.#trashKeys.delete(slot)
-      if (old.serial !== this.#serials[service]) {
-        destinations.clearStatistics(slot)
-        this.destinationEpochs[slot] = ++this.#serial
-      }
+      if (old.serial !== this.#serials[service]) this.moved = slot
     } else {
       slot = destinations.create(
         parsed.family,

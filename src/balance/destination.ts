@@ -266,8 +266,4 @@ export class DestinationTable {
   statistic(slot: number, index: number): number {
     return this.statistics[slot * FLOATS + index]
   }
-
-  clearStatistics(slot: number): void {
-    this.statistics.fill(0, slot * FLOATS, slot * FLOATS + STAT_COUNT)
-  }
 }

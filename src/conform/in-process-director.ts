@@ -48,6 +48,8 @@ export class InProcessDirector implements DirectorClient {
         throw new RulesRefused({ code, subject, message, index, applied: index })
       }
       if (rule.op === 'zero') this.#zero(rule)
+      const { moved, destinationEpochs } = this.#source.book
+      if (moved >= 0) this.#source.destinationEstimator.zero(moved, destinationEpochs[moved])
       this.#applied()
     }
   }
@@ -70,6 +72,18 @@ export class InProcessDirector implements DirectorClient {
   async *connectionBatches(): AsyncGenerator<ConnectionListing[]> {
     const { book, live } = this.#source
     yield [...listConnections(book, live, live.tick)]
+  }
+
+  /** To be called every ESTIMATION_MS. */
+  estimate(): void {
+    const { book, live, serviceEstimator, destinationEstimator } = this.#source
+    for (const slot of book.services()) {
+      serviceEstimator.estimate(slot, book.serviceEpoch(slot))
+      const { services, destinations } = live
+      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
+        destinationEstimator.estimate(d, book.destinationEpochs[d])
+      }
+    }
   }
 
   #zero(rule: Extract<Rule, { op: 'zero' }>): void {

@@ -8,6 +8,7 @@ import { Region } from '../balance/region.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import { FileNames } from '../cli/ipvsadm/names.js'
 import { run } from '../cli/ipvsadm/run.js'
+import { ESTIMATION_MS } from '../control/estimator.js'
 import { Director } from '../engine/forward.js'
 import { Loop } from '../engine/loop.js'
 import type { Route } from '../link/routes.js'
@@ -43,6 +44,7 @@ export class World {
   readonly #loop: Loop
   readonly #client: InProcessDirector
   #now = EPOCH_MS
+  #nextEstimation = EPOCH_MS + ESTIMATION_MS
 
   constructor(recording: Recording) {
     const vips = [recording.vip, ...(recording.more_vips ?? [])]
@@ -81,6 +83,10 @@ export class World {
     while (this.#now < until) {
       this.#now = Math.min(until, (Math.floor(this.#now / TICK_MS) + 1) * TICK_MS)
       this.#loop.breathe()
+      if (this.#now >= this.#nextEstimation) {
+        this.#nextEstimation += ESTIMATION_MS
+        this.#client.estimate()
+      }
     }
   }
 

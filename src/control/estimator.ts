@@ -56,13 +56,13 @@ export class Estimator {
     }
   }
 
-  /** `-Z`: counters and averages of a slot begin at zero. */
+  /**
+   * `-Z`: counters and averages of a slot begin at zero. Linux knows counters only as of the last
+   * estimation (`ip_vs_zero_stats`), so what came since then is counted still.
+   */
   zero(slot: number, epoch: number): void {
     const row = this.#row(slot, epoch)
-    for (let i = 0; i < STAT_COUNT; i++) {
-      row.base[i] = this.#counted.statistic(slot, i)
-      row.last[i] = row.base[i]
-    }
+    row.base.set(row.last)
     row.average.fill(0)
   }
 
