@@ -60,7 +60,7 @@ export class TemplateTable {
     this.#state = region.int32(STATE_CELLS)
     this.#heads = region.int32(bucketsFor(capacity))
     this.#words = region.int32(capacity * WORDS)
-    this.#mask = bucketsFor(capacity) - 1
+    this.#mask = (bucketsFor(capacity) - 1) | 0
     this.#seed = seed | 0
     this.wheel = new TimerWheel(this.#words, WORDS, DUE, DUE + 1, DUE + 2)
   }

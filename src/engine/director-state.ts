@@ -156,7 +156,7 @@ export class DirectorState {
     const route = this.routes.lookup(family, address)
     this.hops[slot] = this.#hop(route, family, address)
     this.mtus[slot] = route === null || route.arm < 0 ? 0 : route.mtu || this.arms[route.arm].mtu
-    if (old >= 0) this.neighbours.release(old)
+    if (old >= 0) this.#release(old)
   }
 
   #hop(route: Route | null, family: number, address: Int32Array): number {
@@ -169,7 +169,12 @@ export class DirectorState {
   }
 
   #forget(slot: number): void {
-    if (this.hops[slot] >= 0) this.neighbours.release(this.hops[slot])
+    if (this.hops[slot] >= 0) this.#release(this.hops[slot])
     this.hops[slot] = HOP_NONE
+  }
+
+  /** Frames that wait for a neighbour nobody uses any more must not go to the next in its slot. */
+  #release(neighbour: number): void {
+    if (this.neighbours.release(neighbour)) this.resolver.dropHeld(neighbour)
   }
 }

@@ -64,7 +64,7 @@ export class KernelMode {
     const { answers } = this.#state
     const { view, arm } = batch
     if (ipv4.ttl(view, ip) <= 1) {
-      if (isRelated) return TTL_EXCEEDED
+      if (isRelated) return ANSWER_LIMITED
       const sent = answers.error4(
         arm,
         view,
@@ -103,7 +103,7 @@ export class KernelMode {
     const { answers } = this.#state
     const { view, arm } = batch
     if (ipv6.hopLimit(view, ip) <= 1) {
-      if (isRelated) return TTL_EXCEEDED
+      if (isRelated) return ANSWER_LIMITED
       const sent = answers.error6(
         arm,
         view,

@@ -46,6 +46,7 @@ export class Loop {
     const batch = this.port.receive()
     const count = batch.count
     if (this.tap !== null) this.tap.arrived(batch, now)
+    director.warm(batch)
     for (let i = 0; i < count; i++) {
       const verdict = director.forward(batch, i)
       batch.verdict[i] = verdict

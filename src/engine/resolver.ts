@@ -22,6 +22,7 @@ import {
   ND_ANSWERED,
   ND_IGNORED,
   NEIGHBOUR_LEARNED,
+  OTHER_HOST,
   type Verdict,
 } from './verdict.js'
 
@@ -76,12 +77,13 @@ export class Resolver {
   }
 
   arp(arm: number, view: DataView, frame: number, at: number, end: number, now: number): Verdict {
+    if (!this.#isForUs(arm, view, frame)) return OTHER_HOST
     if (!arp.isWellFormed(view, at, end)) return MALFORMED_ARP
     const sender = arp.senderAddress(view, at)
     const macHigh = arp.senderMacHigh(view, at)
     const macLow = arp.senderMacLow(view, at)
-    const known = this.#neighbours.find(arm, 4, sender, 0, 0, 0)
-    if (known !== NONE && !isGroupMac(macHigh)) this.#confirm(known, macHigh, macLow, now)
+    const known = isGroupMac(macHigh) ? NONE : this.#neighbours.find(arm, 4, sender, 0, 0, 0)
+    if (known !== NONE) this.#confirm(known, macHigh, macLow, now)
     const target = arp.targetAddress(view, at)
     if (
       arp.operation(view, at) === arp.OP_REQUEST &&
@@ -103,6 +105,7 @@ export class Resolver {
     end: number,
     now: number,
   ): Verdict {
+    if (!this.#isForUs(arm, view, frame)) return OTHER_HOST
     if (!icmpv6.isWellFormedNeighbourDiscovery(view, ip, at, end)) return MALFORMED_ND
     const type = icmpv6.type(view, at)
     if (type === icmpv6.TYPE_NEIGHBOUR_ADVERTISEMENT) {
@@ -165,6 +168,13 @@ export class Resolver {
     return true
   }
 
+  /** Gives up the frames that wait for `neighbour`. */
+  dropHeld(neighbour: number): void {
+    for (let slot = this.held.oldest(neighbour); slot !== -1; slot = this.held.oldest(neighbour)) {
+      this.held.release(slot)
+    }
+  }
+
   /** Everything that is due: questions, announcements, frames that waited. Writes to the outbox. */
   tick(now: number): void {
     if (this.#learned) this.#releaseHeld()
@@ -175,6 +185,16 @@ export class Resolver {
       slot = this.#neighbours.nextWanted(slot + 1, now)
     }
     if (this.#announceRounds > 0 && now >= this.#announceAt) this.#announceSome(now)
+  }
+
+  /** Addressed to us or to a group; what a switch lets us overhear is not ours to answer. */
+  #isForUs(arm: number, view: DataView, frame: number): boolean {
+    if (ethernet.isGroup(view, frame)) return true
+    const { macHigh, macLow } = this.#arms[arm]
+    return (
+      ethernet.destinationLow(view, frame) === macLow &&
+      ethernet.destinationHigh(view, frame) === macHigh
+    )
   }
 
   #confirm(slot: number, macHigh: number, macLow: number, now: number): void {

@@ -13,6 +13,7 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { isMartian4 } from './martian.js'
 import { noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
 import {
@@ -21,6 +22,7 @@ import {
   ICMP_IGNORED,
   LEFT_TO_KERNEL,
   LOCAL_DESTINATION,
+  MARTIAN_SOURCE,
   NO_DESTINATION,
   NO_SERVICE,
   NOT_VIP,
@@ -60,6 +62,7 @@ export class SideRoads4 {
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
     if (type !== icmp.TYPE_ECHO_REQUEST || !icmp.isChecksumGood(view, message, end))
       return ICMP_IGNORED
+    if (isMartian4(ipv4.source(view, ip), vips)) return MARTIAN_SOURCE
     return answers.echo4(batch.arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
 

@@ -14,6 +14,7 @@ import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
 import { ON } from './kernel-mode.js'
+import { isMartian6 } from './martian.js'
 import {
   ACCEPTED,
   DISCARDED,
@@ -32,6 +33,7 @@ import {
   LEFT_TO_KERNEL,
   LOCAL_DESTINATION,
   MALFORMED_EXTENSION,
+  MARTIAN_SOURCE,
   NO_DESTINATION,
   NO_SERVICE,
   NOT_VIP,
@@ -82,6 +84,7 @@ export class SideRoads6 {
     const host = this.#refused(batch, frame, ip, end, judgeAsHost(view, ip, message))
     if (host !== ON) return host
     if (!isTransportGood6(view, ip, message, end, ipv4.PROTO_ICMPV6)) return ICMP_IGNORED
+    if (isMartianAt(view, ip)) return MARTIAN_SOURCE
     return answers.echo6(arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
 
@@ -237,4 +240,14 @@ export class SideRoads6 {
       ipv6.destination(view, ip, 3),
     )
   }
+}
+
+/** An echo is answered at its source, so that has to be one. */
+function isMartianAt(view: DataView, ip: number): boolean {
+  return isMartian6(
+    ipv6.source(view, ip, 0),
+    ipv6.source(view, ip, 1),
+    ipv6.source(view, ip, 2),
+    ipv6.source(view, ip, 3),
+  )
 }

@@ -95,7 +95,7 @@ export class Transmitter {
   ): Verdict {
     const { answers, balancer } = this.#state
     const { view, arm } = batch
-    if (isRelated) return DESTINATION_UNROUTABLE
+    if (isRelated) return ANSWER_LIMITED
     const sent =
       view.getUint8(ip) >>> 4 === 4
         ? answers.error4(

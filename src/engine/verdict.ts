@@ -41,7 +41,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('drop', 'malformed-ip', 'An IP header with a wrong version, or with a length that leaves the frame.'),
   ending('drop', 'bad-ip-checksum', 'An IPv4 header whose checksum is wrong.'),
   ending('pass', 'not-vip', 'Its destination address is not a virtual IP of the director.'),
-  ending('drop', 'martian-source', 'A source address that no client can have: loopback, multicast or broadcast.'),
+  ending('drop', 'martian-source', 'A source address that no client can have: loopback, multicast, broadcast, this network, or a VIP.'),
   ending('drop', 'malformed-extension', 'An IPv6 extension header that leaves the packet, or too many of them.'),
   ending('answer', 'extension-refused', 'An IPv6 option or routing header that a host must refuse: answered with ICMP parameter problem.'),
   ending('hold', 'fragment-held', 'A fragment: kept until the fragment (or all of them) that it needs has come.'),
@@ -68,7 +68,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('drop', 'too-big-dropped', 'Larger than the MTU of the way to the realserver, and no answer is allowed or possible.'),
   ending('hold', 'neighbour-held', 'The MAC address of the realserver is not known yet: a copy waits for it.'),
   ending('drop', 'neighbour-queue-full', 'The MAC address of the realserver is not known, and no more frames can wait for it.'),
-  ending('drop', 'answer-limited', 'An answer was due, but the rate limit (or --quiet) forbids it.'),
+  ending('drop', 'answer-limited', 'An answer was due, but the rate limit, --quiet or an RFC (no errors about errors) forbids it.'),
   ending('hold', 'fragmented', 'Cut into fragments that leave in its place (kernel mode).'),
   ending('forward', 'forwarded', 'Sent to its realserver.'),
 ]
