@@ -96,8 +96,11 @@ export class NeighbourTable {
     return slot
   }
 
-  release(slot: number): void {
-    if (--this.#references[slot] === 0) this.#state[slot] = NUD_NONE
+  /** Used once less; true if that was the last use, and the slot may become another neighbour. */
+  release(slot: number): boolean {
+    if (--this.#references[slot] > 0) return false
+    this.#state[slot] = NUD_NONE
+    return true
   }
 
   find(arm: number, family: number, w0: number, w1: number, w2: number, w3: number): number {

@@ -1,0 +1,22 @@
+/**
+ * Sources that no client can have, and that Linux drops before anything else is asked
+ * (`ip_route_input_slow`, `ip6_rcv_core`; RFC 1812 section 5.3.7). A source that is one of the
+ * host's own addresses is one of them in IPv4; the director knows its VIPs.
+ */
+import type { VipTable } from '../link/vips.js'
+
+const BROADCAST = -1
+
+/** This network (0/8), loopback, multicast, everybody, a VIP. */
+export function isMartian4(source: number, vips: VipTable): boolean {
+  const first = source >>> 24
+  if (first === 0 || first === 127 || first >>> 4 === 14 || source === BROADCAST) return true
+  return vips.find(4, source, 0, 0, 0) >= 0
+}
+
+/** Multicast, ::1, and IPv4-mapped addresses, which have no place on a wire. */
+export function isMartian6(w0: number, w1: number, w2: number, w3: number): boolean {
+  if (w0 >>> 24 === 0xff) return true
+  if ((w0 | w1) !== 0) return false
+  return w2 === 0xffff || (w2 === 0 && w3 === 1)
+}
