@@ -21,18 +21,26 @@ const SIZE_MAX = 1514
 const FLOWS_MAX = 65_536
 const WARM_UP_MS = 1500
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '5' },
-    flows: { type: 'string', default: '256' },
-    size: { type: 'string', default: String(SIZE_MIN) },
-    rate: { type: 'string', default: '100000' },
-    only: { type: 'string', default: CONTESTANTS.join(',') },
-    'node-flag': { type: 'string', multiple: true, default: [] },
-    json: { type: 'boolean', default: false },
-  },
-})
+const values = readOptions()
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        seconds: { type: 'string', default: '3' },
+        rounds: { type: 'string', default: '5' },
+        flows: { type: 'string', default: '256' },
+        size: { type: 'string', default: String(SIZE_MIN) },
+        rate: { type: 'string', default: '100000' },
+        only: { type: 'string', default: CONTESTANTS.join(',') },
+        'node-flag': { type: 'string', multiple: true, default: [] },
+        json: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    fail((error as Error).message, 2)
+  }
+}
 
 /** An option that is a number. Ends with status 2, as programs do, if it is not. */
 function number(name: 'seconds' | 'rounds' | 'flows' | 'size' | 'rate', least: number, most = 1e9) {
