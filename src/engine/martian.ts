@@ -14,9 +14,8 @@ export function isMartian4(source: number, vips: VipTable): boolean {
   return vips.find(4, source, 0, 0, 0) >= 0
 }
 
-/** Multicast, ::1, and IPv4-mapped addresses, which have no place on a wire. */
+/** Multicast and ::1. IPv4-mapped addresses have no place on a wire, but Linux lets them in. */
 export function isMartian6(w0: number, w1: number, w2: number, w3: number): boolean {
   if (w0 >>> 24 === 0xff) return true
-  if ((w0 | w1) !== 0) return false
-  return w2 === 0xffff || (w2 === 0 && w3 === 1)
+  return (w0 | w1 | w2) === 0 && w3 === 1
 }
