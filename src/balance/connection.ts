@@ -23,6 +23,7 @@
  *
  *   heads[bucket] --> record --CHAIN--> record --CHAIN--> 0
  */
+import { bucketsFor, hash } from './hash.js'
 import type { Region } from './region.js'
 import { TimerWheel } from './timer-wheel.js'
 
@@ -59,16 +60,11 @@ export const FLAG_ONE_PACKET = 1 << 14
 /** Found no destination and goes to where its packets are addressed (`cache_bypass`). */
 export const FLAG_BYPASS = 1 << 15
 
-/** Cells that a worker publishes about its table. */
+// Cells that a worker publishes about its table.
 const USED = 0
 const HIGH_WATER = 1
 const FREE = 2
 const STATE_CELLS = 16
-
-/** A power of two that is at least `count`, so that chains stay about one record long. */
-export function bucketsFor(count: number): number {
-  return 2 ** Math.max(8, Math.ceil(Math.log2(count)))
-}
 
 export class ConnectionTable {
   /** 4 or 6. */
@@ -137,15 +133,12 @@ export class ConnectionTable {
     return hash(this.#seed, client, vip, ports, protocol) & this.#mask
   }
 
-  /**
-   * Reads the head of a bucket, so that it is in the cache when `find4` comes. The number returned
-   * means nothing, but using it keeps the read from being optimised away.
-   */
+  /** Reads the head of a bucket into the cache; the number returned means nothing. */
   touchBucket(bucket: number): number {
     return this.#heads[bucket]
   }
 
-  /** Reads the first record of a bucket, in the same way. */
+  /** The same for the first record of a bucket. */
   touchRecord(bucket: number): number {
     const next = this.#heads[bucket]
     return next === 0 ? 0 : this.#words[(next - 1) << WORDS_BITS]
@@ -256,10 +249,6 @@ export class ConnectionTable {
     words[at + CHAIN] = this.#state[FREE]
     this.#state[FREE] = slot + 1
     this.#state[USED]--
-  }
-
-  isUsed(slot: number): boolean {
-    return this.#words[(slot << WORDS_BITS) + META] >>> USE_SHIFT !== 0
   }
 
   protocol(slot: number): number {
@@ -409,12 +398,4 @@ export class ConnectionTable {
     const vip = hash(client, v0, v1, v2, v3)
     return hash(vip, ports, protocol, 0, 0) & this.#mask
   }
-}
-
-/** Four words to one, every input bit reaching every output bit (murmur3's finalizer twice). */
-function hash(seed: number, a: number, b: number, c: number, d: number): number {
-  let h = Math.imul(a ^ seed, 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 15) ^ c, 0xc2b2ae35)
-  h = Math.imul(h ^ (h >>> 13) ^ b ^ (d << 24), 0x27d4eb2f)
-  return h ^ (h >>> 16)
 }

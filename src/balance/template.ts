@@ -10,7 +10,8 @@
  *        10     CHAIN        11  DESTINATION      12-14  timer      15  connections it controls
  */
 
-import { bucketsFor, NONE } from './connection.js'
+import { NONE } from './connection.js'
+import { bucketsFor } from './hash.js'
 import type { Region } from './region.js'
 import { TimerWheel } from './timer-wheel.js'
 

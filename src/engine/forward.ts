@@ -47,11 +47,6 @@ import {
 } from './verdict.js'
 
 const NONE = -1
-/** Smaller tables are in the cache anyway. */
-const WARM_CONNECTIONS_MIN = 8192
-/** Ethernet, IPv4 without options, ports. */
-const WARM_FRAME_BYTES_MIN = 38
-const BATCH_FRAMES_MAX = 4096
 /** How a connection stands. */
 const LIVE = 0
 const OVER = 1
@@ -65,9 +60,6 @@ export class Director extends DirectorState {
   readonly #side6: SideRoads6
   readonly #fragments: Fragments
   readonly #found = new Int32Array(ipv6.FOUND_WORDS)
-  readonly #buckets = new Int32Array(BATCH_FRAMES_MAX)
-  /** Keeps the reads of `warm` from being optimised away; means nothing. */
-  touched = 0
 
   constructor(options: DirectorOptions) {
     super(options)
@@ -83,38 +75,6 @@ export class Director extends DirectorState {
   override tick(): void {
     super.tick()
     this.#fragments.tick()
-  }
-
-  /**
-   * Before a batch is decided: asks memory for the table lines that its frames will need, all at once,
-   * where `forward` would wait for them one after the other. Only a guess at where the fields are (no
-   * VLAN tag, no IP options): a wrong one costs a read that nobody needed.
-   */
-  warm(batch: Batch): void {
-    const table = this.balancer.connections4
-    if (table.count < WARM_CONNECTIONS_MIN) return
-    const { view, count } = batch
-    const buckets = this.#buckets
-    let touched = 0
-    for (let i = 0; i < count; i++) {
-      const ip = batch.offset[i] + ethernet.HEADER_BYTES
-      if (batch.length[i] < WARM_FRAME_BYTES_MIN) {
-        buckets[i] = 0
-        continue
-      }
-      const ports = transport.ports(view, ip + ipv4.HEADER_BYTES_MIN)
-      const protocol = ipv4.protocol(view, ip)
-      const bucket = table.bucket4(
-        protocol,
-        ipv4.source(view, ip),
-        ipv4.destination(view, ip),
-        ports,
-      )
-      buckets[i] = bucket
-      touched ^= table.touchBucket(bucket)
-    }
-    for (let i = 0; i < count; i++) touched ^= table.touchRecord(buckets[i])
-    this.touched = touched
   }
 
   /** Decides frame `i` of a batch and rewrites it in place. The clock is that of `begin`. */

@@ -8,6 +8,7 @@ import type { Batch } from './batch.js'
 import type { Director } from './forward.js'
 import type { Port } from './port.js'
 import { VERDICT_COUNT } from './verdict.js'
+import { TableWarmer } from './warm.js'
 
 /** How often what is due is looked after, in ms: the length of a tick of the timer wheel. */
 export const TICK_INTERVAL_MS = 10
@@ -27,6 +28,7 @@ export class Loop {
   frames = 0
   tap: Tap | null = null
   readonly #clock: () => number
+  readonly #warmer: TableWarmer
   #nextTick = 0
 
   /** `clock` in ms, monotonic. `counts` may be handed in, of VERDICT_COUNT cells. */
@@ -34,6 +36,7 @@ export class Loop {
     this.port = port
     this.director = director
     this.#clock = clock
+    this.#warmer = new TableWarmer(director.balancer.connections4)
     this.counts = counts ?? new Float64Array(VERDICT_COUNT)
     director.start(clock())
   }
@@ -46,7 +49,7 @@ export class Loop {
     const batch = this.port.receive()
     const count = batch.count
     if (this.tap !== null) this.tap.arrived(batch, now)
-    director.warm(batch)
+    this.#warmer.warm(batch)
     for (let i = 0; i < count; i++) {
       const verdict = director.forward(batch, i)
       batch.verdict[i] = verdict

@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
 import {
-  bucketsFor,
   ConnectionTable,
   FLAG_BYPASS,
   FLAG_INACTIVE,
@@ -10,6 +9,7 @@ import {
   NONE,
   RECORD_BYTES,
 } from '../../src/balance/connection.js'
+import { bucketsFor } from '../../src/balance/hash.js'
 import { Region, regionBytes } from '../../src/balance/region.js'
 import { SEED } from './rule-book.js'
 

@@ -1,0 +1,16 @@
+/**
+ * The hash of our own tables, and their sizes. (Schedulers whose choices are hashes use Linux's own.)
+ */
+
+/** A power of two that is at least `count`, so that chains stay about one record long. */
+export function bucketsFor(count: number): number {
+  return 2 ** Math.max(8, Math.ceil(Math.log2(count)))
+}
+
+/** Four words to one, every input bit reaching every output bit (murmur3's finalizer twice). */
+export function hash(seed: number, a: number, b: number, c: number, d: number): number {
+  let h = Math.imul(a ^ seed, 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 15) ^ c, 0xc2b2ae35)
+  h = Math.imul(h ^ (h >>> 13) ^ b ^ (d << 24), 0x27d4eb2f)
+  return h ^ (h >>> 16)
+}
