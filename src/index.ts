@@ -20,6 +20,11 @@ export type { DirectorOptions, Mode } from './engine/director-state.js'
 export { Director } from './engine/forward.js'
 export { type Arm, Outbox, type Port, type PortCounters } from './engine/port.js'
 export { ACTION, type Action, ENDINGS, type Verdict, verdictOf } from './engine/verdict.js'
+// A whole director without a network: one frame explained, or a capture replayed.
+export { Explainer, type ExplainerOptions } from './offline/explain.js'
+export type { Explanation } from './offline/explanation.js'
+export { OfflineDirector, type OfflineOptions, RefusedRule } from './offline/offline-director.js'
+export { type ReplaySummary, type ReplayWatcher, replay } from './offline/replay.js'
 // Where frames come from.
 export { type AfPacketOptions, openAfPacket } from './port/af-packet.js'
 export { type LibpcapOptions, openLibpcap } from './port/libpcap.js'

@@ -29,7 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   realserver: ['wire', 'native', 'doctor'],
   doctor: ['wire', 'native', 'control', 'lab', 'realserver'],
   lab: ['wire', 'native', 'control'],
-  cli: [...PURE, 'native', 'port', 'control', 'daemon', 'realserver', 'doctor', 'lab'],
+  offline: [...PURE, 'port', 'control', 'lab'],
+  cli: [...PURE, 'native', 'port', 'control', 'daemon', 'realserver', 'doctor', 'lab', 'offline'],
 }
 
 /** A port knows the engine only by the things that go through its interface. */

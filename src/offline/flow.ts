@@ -98,12 +98,22 @@ function packet6(view: DataView, ip: number, end: number, isQuote: boolean): Flo
   })
 }
 
+/** Field by field, since a spread costs more than all the rest of a million frames. */
 function withTransport(view: DataView, packet: Omit<Flow, 'ports' | 'event'>): Flow {
-  const { protocol, segment, end, isLaterFragment } = packet
+  const { family, protocol, source, destination, ip, segment, end, isLaterFragment } = packet
   const hasPorts = isServed(protocol) && !isLaterFragment && end - segment >= transport.PORTS_BYTES
-  if (!hasPorts) return { ...packet, ports: null, event: -1 }
-  const event = eventOf(protocol, view, segment, end)
-  return { ...packet, ports: transport.ports(view, segment), event }
+  return {
+    family,
+    protocol,
+    source,
+    destination,
+    ports: hasPorts ? transport.ports(view, segment) : null,
+    event: hasPorts ? eventOf(protocol, view, segment, end) : -1,
+    ip,
+    segment,
+    end,
+    isLaterFragment,
+  }
 }
 
 /**

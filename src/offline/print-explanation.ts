@@ -8,10 +8,11 @@ import type {
   ExplainedLookup,
   Explanation,
 } from './explanation.js'
+import { COLUMNS, wrapped } from './wrap.js'
 
-const COLUMNS = 98
 const LABEL_COLUMNS = 15
 const INDENT = ' '.repeat(LABEL_COLUMNS)
+const TEXT_COLUMNS = COLUMNS - LABEL_COLUMNS
 /** Bytes of a frame that are shown in hex, if no later one was changed. */
 const SHOWN_BYTES = 64
 const BYTES_A_LINE = 16
@@ -47,7 +48,7 @@ export function explanationText(explanation: Explanation, paint: Paint): string 
     .filter(([, lines]) => lines.length > 0)
     .map(([label, lines], i) => stepText(`${String(i + 1).padStart(2)} ${label}`, lines))
   const name = verdict.name === 'forwarded' ? '' : `, ${verdict.name}`
-  const end = wrapped(`${WORDS[verdict.action]}${name}: ${verdict.sentence}`)
+  const end = wrapped(`${WORDS[verdict.action]}${name}: ${verdict.sentence}`, TEXT_COLUMNS)
   const named = `${WORDS[verdict.action]}${name}:`
   end[0] = end[0].replace(named, paint.bold(paint[COLOURS[verdict.action]](named)))
   return `${head}\n\n${body.join('\n')}\n${stepText(' = verdict', end)}\n`
@@ -59,24 +60,10 @@ function stepText(label: string, lines: readonly string[]): string {
     .join('\n')
 }
 
-/** Words in lines that fit beside the labels. */
-function wrapped(text: string, indent = ''): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (line !== '' && LABEL_COLUMNS + longer.length > COLUMNS) {
-      lines.push(line)
-      line = indent + word
-    } else line = longer
-  }
-  return [...lines, line]
-}
-
 function layerLines(layer: ExplainedLayer): string[] {
   const name = layer.name.padEnd(10)
   const fields = layer.fields.map(({ name: field, value }) => `${field} ${value}`).join(', ')
-  return wrapped(`${name} ${fields}`, ' '.repeat(11))
+  return wrapped(`${name} ${fields}`, TEXT_COLUMNS, ' '.repeat(11))
 }
 
 function linkText({ isForDirector, directorMac }: Explanation): string {
@@ -105,9 +92,9 @@ function journey(explanation: Explanation, paint: Paint): Step[] {
 
 function lookupLines({ key, isRelated, before, outcome }: ExplainedLookup): string[] {
   const what = isRelated ? `${key}, of which the quoted packet is a reply` : key
-  if (before === null) return wrapped(`none known for ${what}`)
+  if (before === null) return wrapped(`none known for ${what}`, TEXT_COLUMNS)
   const how = outcome === 'hit' ? 'found' : 'found, but it is over'
-  return wrapped(`${how}: ${what}, ${before.state}, to ${before.realserver}`)
+  return wrapped(`${how}: ${what}, ${before.state}, to ${before.realserver}`, TEXT_COLUMNS)
 }
 
 function choiceLines(choice: ExplainedChoice, paint: Paint): string[] {
@@ -125,7 +112,7 @@ function choiceLines(choice: ExplainedChoice, paint: Paint): string[] {
   const head = `  ${'realserver'.padEnd(width)}  weight  active  inactive       score`
   const table = rows.length === 0 ? [] : [paint.dim(head), ...rows]
   const who = choice.chosen === null ? 'nobody' : choice.chosen
-  return [...table, ...wrapped(`${who}: ${choice.why}`)]
+  return [...table, ...wrapped(`${who}: ${choice.why}`, TEXT_COLUMNS)]
 }
 
 function stateLines({ outcome, before, after }: ExplainedLookup): string[] {
@@ -191,5 +178,7 @@ function counterLines({ counters }: Explanation): string[] {
       of === 'verdict' ? `${name} +${change}` : `${name} ${change > 0 ? '+' : ''}${change}`
     lines.set(of, [...(lines.get(of) ?? []), text])
   }
-  return [...lines].flatMap(([of, changes]) => wrapped(`${of}: ${changes.join(', ')}`, '  '))
+  return [...lines].flatMap(([of, changes]) =>
+    wrapped(`${of}: ${changes.join(', ')}`, TEXT_COLUMNS, '  '),
+  )
 }

@@ -2,8 +2,11 @@
 import { type Action, ENDINGS } from '../engine/verdict.js'
 import type { Paint } from '../lab/paint.js'
 import type { ReplayedFrame, ReplaySummary } from './replay.js'
+import { COLUMNS, wrapped } from './wrap.js'
 
 const FRAME_COLUMNS = 48
+/** Where the sentence of a verdict begins in the table. */
+const SENTENCE_AT = 34
 
 export const LINES_HEAD = `frame     seconds  ${'what'.padEnd(FRAME_COLUMNS)} verdict`
 
@@ -32,12 +35,14 @@ export function summaryText(summary: ReplaySummary, paint: Paint): string {
   const { frames, seconds, mode, directorMac, ownFrames } = summary
   const head = `${count(frames, 'frame')} in ${seconds.toFixed(6)} s of capture`
   const own = ownFrames === 0 ? '' : `, ${count(ownFrames, 'frame')} of the director's own`
-  const lines = [`${paint.bold(head)}, director ${directorMac}, ${mode} mode${own}`]
+  const lines = [paint.bold(head), `director ${directorMac}, ${mode} mode${own}`]
   if (summary.verdicts.length > 0) lines.push('', paint.dim('   frames  verdict'))
   for (const { name, action, frames: times } of summary.verdicts) {
     const sentence = ENDINGS.find((ending) => ending.name === name)?.sentence ?? ''
     const padded = name.padEnd(22)
-    lines.push(`${String(times).padStart(9)}  ${paint[COLOURS[action]](padded)} ${sentence}`)
+    const [first, ...more] = wrapped(sentence, COLUMNS - SENTENCE_AT)
+    lines.push(`${String(times).padStart(9)}  ${paint[COLOURS[action]](padded)} ${first}`)
+    lines.push(...more.map((line) => ' '.repeat(SENTENCE_AT) + line))
   }
   for (const { service, scheduler, realservers } of summary.services) {
     const columns = ['weight', 'connections', 'packets', 'bytes', 'active', 'inactive']

@@ -46,6 +46,8 @@ export interface ReplayWatcher {
   frame?(frame: ReplayedFrame, offline: OfflineDirector): void
   /** A frame of the director's own leaves; `bytes` are valid during the call only. */
   own?(bytes: Uint8Array, timestampMs: number): void
+  /** Asked after each frame: a promise to wait for, where what was told is not yet written. */
+  behind?(): Promise<void> | undefined
 }
 
 export interface RealserverSummary {
@@ -115,6 +117,8 @@ export async function replay(
   while (await port.fill()) {
     offline.advanceTo(port.clockMs)
     offline.breathe()
+    const behind = watcher.behind?.()
+    if (behind !== undefined) await behind
   }
   return {
     frames,

@@ -125,6 +125,8 @@ class Output {
   readonly #flags: Flags
   readonly #paint = paintFor(process.stdout)
   #text = ''
+  /** While stdout takes no more; a million lines must not wait in memory. */
+  #behind: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #file: PcapngFile | undefined
   #recorder: Recorder | undefined
@@ -146,6 +148,7 @@ class Output {
           }
         },
       }),
+      behind: () => this.#behind,
       ...(hasFile && { own: (bytes, timestampMs) => this.#record().own(bytes, timestampMs) }),
     }
   }
@@ -170,8 +173,15 @@ class Output {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#file?.flush()
-    if (this.#text !== '') process.stdout.write(this.#text)
+    const text = this.#text
     this.#text = ''
+    if (text === '' || process.stdout.write(text)) return
+    this.#behind ??= new Promise((resolve) => {
+      process.stdout.once('drain', () => {
+        this.#behind = undefined
+        resolve()
+      })
+    })
   }
 
   finish(summary: ReplaySummary): void {
