@@ -251,6 +251,10 @@ export class ConnectionTable {
     this.#state[USED]--
   }
 
+  isUsed(slot: number): boolean {
+    return this.use(slot) !== 0
+  }
+
   protocol(slot: number): number {
     return this.#words[(slot << WORDS_BITS) + META] & PROTOCOL_MASK
   }
@@ -367,18 +371,9 @@ export class ConnectionTable {
     if (this.family === 4) {
       return hash(this.#seed, words[at], words[at + 1], ports, protocol) & this.#mask
     }
-    return this.#bucket6(
-      protocol,
-      words[at],
-      words[at + 1],
-      words[at + 2],
-      words[at + 3],
-      words[at + 4],
-      words[at + 5],
-      words[at + 6],
-      words[at + 7],
-      ports,
-    )
+    const client = hash(this.#seed, words[at], words[at + 1], words[at + 2], words[at + 3])
+    const vip = hash(client, words[at + 4], words[at + 5], words[at + 6], words[at + 7])
+    return hash(vip, ports, protocol, 0, 0) & this.#mask
   }
 
   #bucket6(
