@@ -11,6 +11,9 @@ export { RuleBook } from './balance/apply.js'
 export * from './balance/rule.js'
 export type { Candidate, Flow, Pool, Scheduler, SchedulerFactory } from './balance/scheduler.js'
 export { SCHEDULERS } from './balance/schedulers/index.js'
+// Decision recordings of Linux's IPVS, played through ours.
+export { type Difference, play } from './conform/play.js'
+export type { Recording } from './conform/recording.js'
 // A running director, from outside.
 export { ControlClient, controlPath } from './control/client.js'
 export type * from './control/listing.js'

@@ -30,6 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   doctor: ['wire', 'native', 'control', 'lab', 'realserver'],
   lab: ['wire', 'native', 'control'],
   offline: [...PURE, 'port', 'control', 'lab'],
+  conform: [...PURE, 'port', 'control', 'cli'],
   cli: [...PURE, 'native', 'port', 'control', 'daemon', 'realserver', 'doctor', 'lab', 'offline'],
 }
 

@@ -50,6 +50,8 @@ export interface DestinationNames {
 /** A balancer with the names that rules know things by. */
 export class RuleBook {
   readonly balancer: Balancer
+  /** What makes the director's choices of numbers unpredictable to others. */
+  readonly seed: number
   readonly #factories: ReadonlyMap<string, SchedulerFactory>
   readonly #surroundings: Surroundings
   /** By slot of the service. */
@@ -81,6 +83,7 @@ export class RuleBook {
     factories: ReadonlyMap<string, SchedulerFactory>,
     options: { kernel?: FollowedKernel; surroundings?: Surroundings } = {},
   ) {
+    this.seed = seed
     this.balancer = new Balancer(region, limits, seed, options.kernel)
     this.#factories = factories
     this.#surroundings = options.surroundings ?? UNKNOWN_SURROUNDINGS

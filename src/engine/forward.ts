@@ -63,7 +63,7 @@ export class Director extends DirectorState {
 
   constructor(options: DirectorOptions) {
     super(options)
-    const pieces = new Pieces(options.outbox.capacity)
+    const pieces = new Pieces(options.outbox.capacity, options.rules.seed)
     this.#transmitter = new Transmitter(this, pieces)
     this.#side4 = new SideRoads4(this, this.#transmitter)
     this.#side6 = new SideRoads6(this, this.#transmitter)

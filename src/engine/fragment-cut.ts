@@ -24,10 +24,22 @@ export class Pieces {
   /** IPv6: where its pieces end, counted from its IPv6 header without the fragment header. */
   count = 0
   readonly ends: Int32Array
+  #random: number
 
-  /** `piecesMax`: more than can leave anyhow. */
-  constructor(piecesMax: number) {
+  /** `piecesMax`: more than can leave anyhow. `seed`: for identifications that nobody guesses. */
+  constructor(piecesMax: number, seed: number) {
     this.ends = new Int32Array(piecesMax)
+    this.#random = seed ^ 0x6a09e667 || 1
+  }
+
+  /** The identification of the next datagram, never 0 (RFC 7739; a xorshift by Marsaglia). */
+  nextIdentification(): number {
+    let r = this.#random
+    r ^= r << 13
+    r ^= r >>> 17
+    r ^= r << 5
+    this.#random = r
+    return r
   }
 }
 
@@ -89,7 +101,7 @@ export function cut6(
   const isAsItCame = fits(pieces, kept, room, end - ip)
   const count = isAsItCame ? pieces.count : Math.ceil((end - ip - kept) / (room & ~7))
   if (outbox.capacity - outbox.count < count) return TOO_BIG_DROPPED
-  const identification = randomIdentification()
+  const identification = pieces.nextIdentification()
   let at = ip + kept
   for (let n = 0; at < end; n++) {
     const until = isAsItCame ? ip + pieces.ends[n] : Math.min(end, at + (room & ~7))
@@ -165,11 +177,6 @@ function nextHeaderPlace(view: DataView, ip: number, bytes: number): number {
     place = at
   }
   return place
-}
-
-/** Not 0, and not to be guessed from the last one (RFC 7739). */
-function randomIdentification(): number {
-  return (1 + Math.floor(Math.random() * 0xffff_ffff)) | 0
 }
 
 const OPTION_END = 0
