@@ -18,7 +18,6 @@ import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { Rule, RuleError } from '../balance/rule.js'
 import type { ConnectionListing, TableListing } from './listing.js'
-import { parseRulesRequest } from './schema.js'
 
 /** What the server asks of the director. */
 export interface Controlled {
@@ -42,6 +41,7 @@ export class ControlServer {
   readonly path: string
   readonly #server: Server
   readonly #director: Controlled
+  #schema: Promise<typeof import('./schema.js')> | null = null
 
   constructor(path: string, director: Controlled) {
     this.path = path
@@ -58,14 +58,21 @@ export class ControlServer {
     this.#server.keepAliveTimeout = 2_000
   }
 
+  /**
+   * Loads what requests are checked with. That takes longer than all the rest of a start, so the
+   * director calls this when its first frame can come; a request that is earlier loads it itself.
+   */
+  prepare(): Promise<typeof import('./schema.js')> {
+    this.#schema ??= import('./schema.js')
+    return this.#schema
+  }
+
   /** Listens. A socket that a dead director left behind is taken over; a living one is not. */
   async listen(): Promise<void> {
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 })
     if (existsSync(this.path)) {
       if (await isAnswered(this.path)) {
-        throw new Error(
-          `another director answers at ${this.path}; stop it, or use another --control PATH`,
-        )
+        throw new Error('another director answers there')
       }
       unlinkSync(this.path)
     }
@@ -114,6 +121,7 @@ export class ControlServer {
   async #rules(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readJson(request)
     if (body instanceof Error) return answer(response, 400, wrong(body.message))
+    const { parseRulesRequest } = await this.prepare()
     const parsed = parseRulesRequest(body)
     if (typeof parsed === 'string') return answer(response, 400, wrong(parsed))
     const refusal = await this.#director.apply(parsed.rules, parsed.atomic)

@@ -10,7 +10,7 @@ import { DirectorDaemon } from '../../daemon/director-daemon.js'
 import type { EngineName } from '../../daemon/messages.js'
 import type { Mode } from '../../engine/director-state.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
-import { readRules } from '../rules-file.js'
+import { lineOfRule, readRules } from '../rules-file.js'
 
 const EXAMPLES = `
 Examples:
@@ -87,8 +87,9 @@ async function run(options: RunOptions): Promise<void> {
   if (new Set(interfaces).size !== interfaces.length) {
     throw new CliFailure('an interface was named twice', EXIT_USAGE, 'name each arm once')
   }
-  const rules =
-    options.rules === undefined ? [] : readRules(readInput(options.rules), options.rules)
+  const file = options.rules ?? ''
+  const text = options.rules === undefined ? '' : readInput(file)
+  const rules = readRules(text, file)
   const log = (line: string) => process.stderr.write(`uipvs: ${line}\n`)
   const engine = options.engine === 'auto' ? 'af_packet' : options.engine
   const reason = options.engine === 'auto' ? ' (auto: the fastest that this version has)' : ''
@@ -99,13 +100,19 @@ async function run(options: RunOptions): Promise<void> {
   const director = new DirectorDaemon({ interfaces, engine, mode, arp, guard, quiet, limits, log })
   const server = new ControlServer(path, director)
   // Listening first: two directors on one socket would fight over everything else.
-  await server.listen()
+  await server.listen().catch((error: NodeJS.ErrnoException) => {
+    const what = error.code === undefined ? error.message : `it can't be made, ${error.message}`
+    const hint = error.code === 'EACCES' ? 'run it as root, or name' : 'name'
+    throw new CliFailure(`control socket: ${what} (${path})`, 1, `${hint} another with --control`)
+  })
   try {
     await director.start()
     const refusal = await director.apply(rules, true)
     if (refusal !== null) {
       throw new CliFailure(
-        `${refusal.error.message} (rule ${refusal.index + 1} of ${options.rules})`,
+        `${refusal.error.message} (${file}, line ${lineOfRule(text, refusal.index)})`,
+        1,
+        'correct that line: a file of rules is carried out as a whole or not at all',
       )
     }
   } catch (error) {
@@ -115,6 +122,7 @@ async function run(options: RunOptions): Promise<void> {
   }
   const arms = interfaces.length === 0 ? 'no interface' : interfaces.join(', ')
   log(`ready: ${engine}${reason} on ${arms}, ${mode} mode, control socket ${path}`)
+  void server.prepare()
   const ended = await new Promise<Error | undefined>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => resolve(undefined))
@@ -124,11 +132,12 @@ async function run(options: RunOptions): Promise<void> {
   await server.close()
   await director.stop()
   if (ended !== undefined) {
-    throw new CliFailure(
-      `the packet engine ended: ${ended.message} (${arms})`,
+    const failure = new CliFailure(
+      `the packet engine has ended: ${ended.message} (${arms})`,
       1,
       "'uipvs doctor' may know why",
     )
+    throw Object.assign(failure, { stack: ended.stack })
   }
   log('stopped')
 }
