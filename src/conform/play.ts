@@ -2,6 +2,7 @@
  * Plays a recording through our director: every packet, command and listing, at the time at which the
  * kernel had it, and tells where we differ.
  */
+import { RuleError } from '../balance/rule.js'
 import { isSameListing, isSameOut } from './compare.js'
 import { outcome } from './outcome.js'
 import { frameBytes } from './packet-bytes.js'
@@ -69,10 +70,21 @@ async function playStep(
     if (isSameListing(step.snapshot, stdout, step.stdout)) return null
     return { step: number, what: `listing ${step.snapshot}`, recorded: step.stdout, ours: stdout }
   }
-  if ('sysctl' in step) {
-    for (const [name, value] of Object.entries(step.sysctl)) world.sysctl(name, value)
+  return 'sysctl' in step ? setSysctls(world, step.sysctl, number) : null
+}
+
+function setSysctls(
+  world: World,
+  values: Readonly<Record<string, string>>,
+  step: number,
+): Difference | null {
+  try {
+    for (const [name, value] of Object.entries(values)) world.sysctl(name, value)
+    return null
+  } catch (error) {
+    if (!(error instanceof RuleError)) throw error
+    return { step, what: `sysctl ${JSON.stringify(values)}`, recorded: 'set', ours: error.message }
   }
-  return null
 }
 
 function compareCommand(
