@@ -9,14 +9,25 @@ import { HostWanted } from './ipvsadm/names.js'
 import { parse } from './ipvsadm/parse.js'
 import { systemNames } from './ipvsadm/system-names.js'
 
+/** The lines with a rule: their words, and their numbers from 1 on. */
+function* rulesOf(text: string): Generator<{ readonly words: string[]; readonly line: number }> {
+  for (const [index, content] of text.split('\n').entries()) {
+    const words = content.split(/[ \t\r]+/).filter((word) => word !== '' && word !== 'ipvsadm')
+    if (words.length > 0 && !words[0].startsWith('#')) yield { words, line: index + 1 }
+  }
+}
+
+/** The line of the file that holds rule `index` of `readRules`. */
+export function lineOfRule(text: string, index: number): number | undefined {
+  return [...rulesOf(text)][index]?.line
+}
+
 export function readRules(text: string, file: string): Rule[] {
   const names = systemNames()
   const rules: Rule[] = []
-  text.split('\n').forEach((line, index) => {
-    const words = line.split(/[ \t\r]+/).filter((word) => word !== '' && word !== 'ipvsadm')
-    if (words.length === 0 || words[0].startsWith('#')) return
-    rules.push(readRule(words, `${file}, line ${index + 1}`))
-  })
+  for (const { words, line } of rulesOf(text)) {
+    rules.push(readRule(words, `${file}, line ${line}`))
+  }
   return rules
 
   function readRule(words: string[], where: string): Rule {

@@ -17,7 +17,7 @@ import type { ConnectionListing, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
-import { EngineHandle } from './engine-handle.js'
+import { EngineFailure, EngineHandle } from './engine-handle.js'
 import { Guard, type GuardedService } from './guard.js'
 import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
@@ -64,6 +64,10 @@ export class DirectorDaemon {
   #source: Source
   #served = ''
   #lastChange: Promise<unknown> = Promise.resolve()
+  #becomeDeaf: (reason: Error) => void = () => {}
+  readonly #deaf = new Promise<Error>((resolve) => {
+    this.#becomeDeaf = resolve
+  })
   readonly startedAt = Date.now()
 
   constructor(options: DaemonOptions) {
@@ -97,6 +101,7 @@ export class DirectorDaemon {
       limits: this.#limits,
       seed,
     })
+    this.#network.remember()
     this.#source = this.#sourceOf(this.#engine.tables)
     await this.#surround()
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
@@ -104,15 +109,19 @@ export class DirectorDaemon {
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
 
-  /** Settles when the engine has ended by itself. Never, without an engine. */
+  /** Settles when the engine has ended by itself, or hears nothing any more. Never without one. */
   get gone(): Promise<Error | undefined> {
-    return this.#engine?.gone ?? new Promise(() => {})
+    if (this.#engine === null) return new Promise(() => {})
+    return Promise.race([this.#engine.gone, this.#deaf])
   }
 
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
-    await this.#engine?.stop()
-    this.#guard?.remove()
+    try {
+      await this.#engine?.stop()
+    } finally {
+      this.#guard?.remove()
+    }
   }
 
   /**
@@ -136,6 +145,7 @@ export class DirectorDaemon {
       try {
         this.#book.apply(rule)
         if (rule.op === 'zero') this.#zero(rule)
+        this.#zeroMoved()
         accepted.push(rule)
       } catch (error) {
         if (!(error instanceof RuleError)) throw error
@@ -290,6 +300,10 @@ export class DirectorDaemon {
 
   #lookAround(): void {
     const change = this.#lastChange.then(async () => {
+      const lost = this.#network.lost()
+      if (lost !== undefined) {
+        return this.#becomeDeaf(new EngineFailure(`the interface ${lost} is gone`))
+      }
       if (this.#network.refresh()) await this.#surround()
     })
     this.#lastChange = change.catch((error) =>
@@ -307,6 +321,12 @@ export class DirectorDaemon {
         destinationEstimator.estimate(d, book.destinationEpochs[d])
       }
     }
+  }
+
+  /** A destination that came back into another service is counted from here on. */
+  #zeroMoved(): void {
+    const { moved, destinationEpochs } = this.#book
+    if (moved >= 0) this.#source.destinationEstimator.zero(moved, destinationEpochs[moved])
   }
 
   #zero(rule: Extract<Rule, { op: 'zero' }>): void {

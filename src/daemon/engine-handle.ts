@@ -22,6 +22,14 @@ interface Waiting {
 
 export type EngineOptions = Omit<WorkerStart, 'memoryFd' | 'memoryBytes' | 'wakeFd'>
 
+/**
+ * The engine could not begin, or has ended. Ports say in words for the operator why they can't be
+ * opened; an error in another class, such as a TypeError, is passed on as what it is.
+ */
+export class EngineFailure extends Error {
+  override readonly name = 'EngineFailure'
+}
+
 export class EngineHandle {
   /** What the worker publishes, and its tables, to be read only. */
   readonly memory: WorkerMemory
@@ -35,6 +43,7 @@ export class EngineHandle {
   #ready: (error?: Error) => void = () => {}
   #end: (error?: Error) => void = () => {}
   #isStopping = false
+  #hasEnded = false
 
   private constructor(shared: SharedMemory, options: EngineOptions, wakeup: Wakeup | null) {
     this.#shared = shared
@@ -68,6 +77,8 @@ export class EngineHandle {
 
   /** Sends an order; resolves when the worker has carried it out. */
   async order(order: Order): Promise<NeighbourReport[] | undefined> {
+    // Nobody would ever answer.
+    if (this.#hasEnded) throw new EngineFailure('the packet engine has ended')
     const id = ++this.#id
     return await new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject })
@@ -112,7 +123,7 @@ export class EngineHandle {
 
   #hear(message: Report): void {
     if (message.kind === 'ready') this.#ready()
-    else if (message.kind === 'failed') this.#ended(new Error(message.message))
+    else if (message.kind === 'failed') this.#ended(new EngineFailure(message.message))
     else {
       this.#waiting.get(message.id)?.resolve(message.neighbours)
       this.#waiting.delete(message.id)
@@ -120,10 +131,12 @@ export class EngineHandle {
   }
 
   #ended(error?: Error): void {
+    if (this.#hasEnded) return
+    this.#hasEnded = true
     const reason = this.#isStopping
       ? undefined
-      : (error ?? new Error('the packet engine ended by itself'))
-    this.#ready(reason ?? new Error('the packet engine was stopped'))
+      : (explained(error) ?? new EngineFailure('it ended by itself'))
+    this.#ready(reason ?? new EngineFailure('the packet engine was stopped'))
     this.#end(reason)
     for (const waiting of this.#waiting.values()) {
       if (this.#isStopping) waiting.resolve(undefined)
@@ -131,4 +144,10 @@ export class EngineHandle {
     }
     this.#waiting.clear()
   }
+}
+
+/** A plain Error is how a port says why it can't work. */
+function explained(error: Error | undefined): Error | undefined {
+  const isPlain = error?.name === 'Error' && !('code' in error)
+  return isPlain ? new EngineFailure(error.message) : error
 }

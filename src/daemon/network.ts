@@ -11,6 +11,7 @@ import {
   type KernelAddress,
   type KernelRoute,
   readAddresses,
+  readInterface,
   readRoutes,
 } from '../native/interfaces.js'
 import type { GuardState } from './guard.js'
@@ -24,6 +25,8 @@ export class Network implements Surroundings {
   #routes: readonly KernelRoute[] = []
   /** What was read last, as text: to see whether anything changed. */
   #read = ''
+  /** Indices of the interfaces when the engine opened them. */
+  #indices: readonly number[] = []
 
   constructor(interfaces: readonly string[]) {
     this.#interfaces = interfaces
@@ -37,6 +40,19 @@ export class Network implements Surroundings {
     const isNew = read !== this.#read
     this.#read = read
     return isNew
+  }
+
+  /** From now on `lost` compares with the interfaces that there are. */
+  remember(): void {
+    this.#indices = this.#interfaces.map((name) => readInterface(name).index)
+  }
+
+  /**
+   * The name of an interface that has been removed, or was and is a new one by now; undefined as
+   * long as all of them are those that were opened. A socket on the old one hears nothing again.
+   */
+  lost(): string | undefined {
+    return this.#interfaces.find((name, i) => indexOf(name) !== this.#indices[i])
   }
 
   isBroadcast(address: string): boolean {
@@ -118,5 +134,14 @@ export class Network implements Surroundings {
       arp: isAnnounced,
     }))
     return { vips, services }
+  }
+}
+
+function indexOf(name: string): number {
+  try {
+    return readInterface(name).index
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENODEV') return 0
+    throw error
   }
 }

@@ -202,9 +202,9 @@ export function runTool(file: string, args: readonly string[], pkg: string, inpu
       )
     }
     const reason = (stderr ?? String(error)).trim()
-    throw new ToolError(
-      'EFAULT',
-      `${file} failed: ${reason} (${file} ${args.join(' ')}); \`uipvs doctor\` checks`,
-    )
+    const hint = reason.includes('Operation not permitted')
+      ? 'run it as root, or give it CAP_NET_ADMIN'
+      : '`uipvs doctor` checks'
+    throw new ToolError('EFAULT', `${file} failed: ${reason} (${file} ${args.join(' ')}); ${hint}`)
   }
 }
