@@ -10,6 +10,9 @@ import { pour, stream } from './realserver-program.js'
 
 /** Long enough for every retransmission that a test provokes on purpose. */
 const PATIENCE_MS = 15_000
+/** Ports of `keepAsking`. */
+const FIRST_PORT = 2_000
+const LAST_PORT = 65_535
 
 export interface Target {
   readonly address: string
@@ -29,7 +32,7 @@ export interface Tasks {
    * has a port of its own: one that was used before belongs to the connection before for a while.
    */
   banners(task: Target & { count: number; parallel: number; fromPort?: number }): Promise<Answer[]>
-  /** Connections without a pause until `stop` names the same id. */
+  /** Connections without a pause until `stop` names the same id, each with a port of its own. */
   keepAsking(task: Target & { id: string; parallel: number }): Promise<Answer[]>
   stop(task: { id: string }): Promise<void>
   download(task: Target & { bytes: number }): Promise<{ bytes: number; digest: string }>
@@ -111,7 +114,12 @@ const tasks: Tasks = {
   },
 
   keepAsking({ id, parallel, ...target }) {
-    return inParallel(parallel, async () => (stopped.has(id) ? undefined : await banner(target)))
+    let next = FIRST_PORT
+    return inParallel(parallel, async () => {
+      if (stopped.has(id)) return undefined
+      if (next > LAST_PORT) throw new Error(`${id}: no port is left that was not used`)
+      return await banner(target, next++)
+    })
   },
 
   async stop({ id }) {
