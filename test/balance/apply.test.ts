@@ -341,22 +341,23 @@ t.test('the trash: what is added again comes back to the head, with all that it 
   t.equal(book.destinationEpochs[slot], epoch)
 })
 
-t.test(
-  'the trash of a service that was made again: connections stay, statistics do not',
-  async (t) => {
-    const book = bookOf(one)
-    const { destinations } = book.balancer
-    destinations.addActive(0, 4)
-    destinations.countInput(0, 1000)
-    const epoch = book.destinationEpochs[0]
-    book.apply({ op: 'delete-service', service: key() })
-    for (const rule of one) book.apply(rule)
-    t.equal(slotOf(book, '10.0.0.1'), 0)
-    t.equal(destinations.active(0), 4)
-    t.equal(destinations.statistic(0, 1), 0)
-    t.not(book.destinationEpochs[0], epoch)
-  },
-)
+t.test('the trash of a service that was made again: statistics begin anew', async (t) => {
+  const book = bookOf(one)
+  const { destinations } = book.balancer
+  destinations.addActive(0, 4)
+  book.apply(deleteDestination('10.0.0.1'))
+  book.apply(addDestination('10.0.0.1'))
+  t.equal(book.moved, -1, 'back in the service that it was in')
+  book.apply({ op: 'delete-service', service: key() })
+  book.apply(addService())
+  t.equal(book.moved, -1)
+  book.apply(addDestination('10.0.0.1'))
+  t.equal(slotOf(book, '10.0.0.1'), 0)
+  t.equal(destinations.active(0), 4, 'connections stay')
+  t.equal(book.moved, 0, 'whoever shows statistics is told to count from here')
+  book.apply(addDestination('10.0.0.2'))
+  t.equal(book.moved, -1)
+})
 
 t.test('the trash knows services and ports apart', async (t) => {
   const book = bookOf([service, addService(key(81)), addDestination('10.0.0.1')])

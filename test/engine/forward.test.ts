@@ -2,22 +2,25 @@ import t from 'tap'
 import { ACTION, ANSWER, verdictOf } from '../../src/engine/verdict.js'
 import { expected, type Journey, travel } from './journey.js'
 import { ipv4Journeys } from './journeys-ipv4.js'
+import { ipv6Journeys } from './journeys-ipv6.js'
+import { kernelJourneys } from './journeys-kernel.js'
 import { linkJourneys } from './journeys-link.js'
 
 const LISTS: Record<string, readonly Journey[]> = {
   'link layer': linkJourneys,
   IPv4: ipv4Journeys,
+  IPv6: ipv6Journeys,
+  'kernel mode': kernelJourneys,
 }
 
 for (const [name, list] of Object.entries(LISTS)) {
   t.test(name, async (t) => {
     for (const journey of list) {
-      const { verdict, out, world } = travel(journey)
+      const { verdict, out, own, world } = travel(journey)
       t.same({ verdict, out }, expected(journey), journey.sentence)
       const sum = world.loop.counts.reduce((all, count) => all + count, 0)
       if (sum !== world.loop.frames) t.fail(`${journey.sentence}: ${sum} of ${world.loop.frames}`)
-      const isAnswer = ACTION[verdictOf(journey.verdict)] === ANSWER
-      if (isAnswer !== (journey.out ?? []).some((each) => !('to' in each))) {
+      if ((own === 1) !== (ACTION[verdictOf(journey.verdict)] === ANSWER)) {
         t.fail(`${journey.sentence}: an answer is sent exactly where the verdict says so`)
       }
     }

@@ -50,7 +50,7 @@ export function expected({ frame, verdict, out = [] }: Journey): Seen {
   return { verdict, out: frames }
 }
 
-export function travel(journey: Journey): Seen & { world: World } {
+export function travel(journey: Journey): Seen & { world: World; own: number } {
   const world = new World(journey.world)
   for (const each of journey.before ?? []) {
     if (typeof each === 'function') each(world)
@@ -61,6 +61,7 @@ export function travel(journey: Journey): Seen & { world: World } {
   const { verdicts, sent } = world.sendOn(journey.arm ?? 0, journey.notes ?? {}, journey.frame)
   return {
     world,
+    own: sent.filter(({ origin }) => origin === 'own').length,
     verdict: verdicts[0],
     out: sent.map(({ arm, bytes }) => `arm ${arm}: ${hex(bytes)}`),
   }
