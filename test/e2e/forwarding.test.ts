@@ -86,6 +86,31 @@ for (const { engine, connections, download, upload } of PLANS) {
   })
 }
 
+t.test('kernel mode', async (t) => {
+  const segment = await makeSegment(t, { realservers: 3, vipOnDirector: true })
+  if (segment === undefined) return
+  await segment.startDirector(['-i', 'eth0', '--mode', 'kernel'])
+  for (const port of [BANNER, UPLOAD]) await segment.addService('tcp', port)
+  await segment.addService('udp', ECHO)
+  const atRealservers = segment.realservers.map((name) => segment.tap(t, name))
+  for (const [address, ttlAt] of [
+    [VIP, 8],
+    [VIP6, 7],
+  ] as const) {
+    await datagrams(t, segment, address)
+    const hops = atRealservers.flatMap((peer) => peer.drain().flatMap((f) => ipPacketOf(f) ?? []))
+    const ttls = hops.filter((packet) => packet.includes('hello')).map((packet) => packet[ttlAt])
+    t.same(ttls, Array(30).fill(63), 'the director is a hop')
+
+    const text = 'k'.repeat(4000)
+    const answer = await segment.client('datagram', { address, port: ECHO, text })
+    t.match(answer.text, /^rs[123] k{4000}$/, 'fragments, put together and cut again')
+    const bytes = 20 * MEGABYTE
+    const said = await segment.client('upload', { address, port: UPLOAD, bytes })
+    t.equal(said.split(' ')[1], digestOf(stream(bytes)), 'aggregates are not too big')
+  }
+})
+
 function rate(bytes: number, began: number): string {
   const seconds = (performance.now() - began) / 1000
   return `${seconds.toFixed(2)} s, ${((bytes * 8) / seconds / 1e9).toFixed(2)} Gbit/s`
