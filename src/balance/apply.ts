@@ -389,6 +389,7 @@ export class RuleBook {
       destinations: balancer.destinations,
       service,
       overhead: (destination: number) => balancer.overhead(destination),
+      now: () => balancer.tick,
     }
   }
 }

@@ -26,6 +26,8 @@ export interface Pool {
   readonly service: number
   /** Overhead of a destination in the least-connection family, as the followed kernel counts it. */
   overhead(destination: number): number
+  /** The tick of the current breath. */
+  now(): number
 }
 
 /** One candidate as `uipvs explain` shows it. Lower scores win where a scheduler has scores. */

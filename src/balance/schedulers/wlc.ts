@@ -6,29 +6,32 @@
  * A product can reach 2^31 · 2^40; where it leaves the integers that a double holds exactly (2^53)
  * the comparison is made again in two halves, so that it stays that of Linux's 64 bits.
  */
-import { type Flow, StatelessScheduler } from '../scheduler.js'
+import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
 
 const NONE = -1
 
+/** The choice of `wlc`, with which `lblc` and `lblcr` begin too. */
+export function leastLoaded(pool: Pool): number {
+  const { services, destinations, service } = pool
+  let least = services.head(service)
+  while (least !== NONE && !destinations.isEligible(least)) least = destinations.next(least)
+  if (least === NONE) return NONE
+  let overhead = pool.overhead(least)
+  for (let d = destinations.next(least); d !== NONE; d = destinations.next(d)) {
+    if (destinations.isOverloaded(d)) continue
+    const candidate = pool.overhead(d)
+    // Weight 0 makes the left side 0: never greater.
+    if (isProductGreater(overhead, destinations.weight(d), candidate, destinations.weight(least))) {
+      least = d
+      overhead = candidate
+    }
+  }
+  return least
+}
+
 export class WeightedLeastConnection extends StatelessScheduler {
   choose(_flow: Flow): number {
-    const { services, destinations, service } = this.pool
-    let least = services.head(service)
-    while (least !== NONE && !destinations.isEligible(least)) least = destinations.next(least)
-    if (least === NONE) return NONE
-    let overhead = this.pool.overhead(least)
-    for (let d = destinations.next(least); d !== NONE; d = destinations.next(d)) {
-      if (destinations.isOverloaded(d)) continue
-      const candidate = this.pool.overhead(d)
-      // Weight 0 makes the left side 0: never greater.
-      if (
-        isProductGreater(overhead, destinations.weight(d), candidate, destinations.weight(least))
-      ) {
-        least = d
-        overhead = candidate
-      }
-    }
-    return least
+    return leastLoaded(this.pool)
   }
 
   override score(destination: number): number | null {
