@@ -11,6 +11,7 @@ import { SCTP_STATES } from '../balance/sctp-state.js'
 import { SERVICE_ONE_PACKET } from '../balance/service.js'
 import { TCP_STATES } from '../balance/tcp-state.js'
 import { TICK_MS } from '../balance/timer-wheel.js'
+import { HOP_LOCAL } from '../engine/director-state.js'
 import { Outbox } from '../engine/port.js'
 import { DESTINATION_GONE, ENDINGS, NO_DESTINATION, type Verdict } from '../engine/verdict.js'
 import { LARGEST_FRAME } from '../port/captured-frame.js'
@@ -193,7 +194,7 @@ export class Explainer {
     const { book, director } = this.offline
     const address = book.destinationNames[destination]?.address ?? ''
     const hop = director.hops[destination]
-    if (hop < 0) return { address, mac: null, origin: null }
+    if (hop < 0) return { address, mac: null, origin: hop === HOP_LOCAL ? 'itself' : null }
     const { macHigh, macLow } = director.neighbours
     return {
       address,

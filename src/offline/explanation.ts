@@ -108,7 +108,8 @@ export interface Explanation {
   readonly realserver: {
     readonly address: string
     readonly mac: string | null
-    readonly origin: MacOrigin | null
+    /** `itself`: the realserver is the director. Null: no way leads there. */
+    readonly origin: MacOrigin | 'itself' | null
   } | null
   /** All behind the MAC addresses left byte for byte as it came; null if the frame did not leave. */
   readonly isPacketUnchanged: boolean | null

@@ -135,7 +135,8 @@ const ORIGINS = {
 } as const
 
 function realserverLine({ address, mac, origin }: NonNullable<Explanation['realserver']>): string {
-  if (mac === null || origin === null) return `${address}: the director itself, or no way to it`
+  if (origin === 'itself') return `${address} is the director itself`
+  if (mac === null || origin === null) return `no way leads to ${address}`
   return `${address} has MAC address ${mac} (${ORIGINS[origin]})`
 }
 
