@@ -7,6 +7,7 @@
 import { captureTargets } from './capture-targets.js'
 import type { Chance } from './chance.js'
 import { frameTargets } from './frame-targets.js'
+import { offlineTargets } from './offline-targets.js'
 
 export interface Target {
   readonly name: string
@@ -15,4 +16,4 @@ export interface Target {
   run(input: Uint8Array, chance: Chance): void | Promise<void>
 }
 
-export const targets: readonly Target[] = [...captureTargets, ...frameTargets]
+export const targets: readonly Target[] = [...captureTargets, ...frameTargets, ...offlineTargets]
