@@ -1,10 +1,12 @@
 /**
  * What a packet says to the state machine of its connection, in one number: the flags of a TCP
- * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if too little of its header is there.
+ * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if its header is not all there, with
+ * which nothing is opened and no state changes.
  */
 import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
+import * as udp from '../wire/udp.js'
 
 /** Does the director serve this protocol? */
 export function isServed(protocol: number): boolean {
@@ -15,7 +17,8 @@ export function eventOf(protocol: number, view: DataView, segment: number, end: 
   if (protocol === PROTO_TCP) {
     return end - segment < tcp.HEADER_BYTES_MIN ? -1 : tcp.flags(view, segment)
   }
-  return protocol === PROTO_UDP ? 0 : sctpEvent(view, segment, end)
+  if (protocol === PROTO_UDP) return end - segment < udp.HEADER_BYTES ? -1 : 0
+  return sctpEvent(view, segment, end)
 }
 
 /**

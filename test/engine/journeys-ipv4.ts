@@ -367,6 +367,26 @@ const checked: readonly Journey[] = [
     verdict: 'truncated-transport',
   },
   {
+    sentence: 'a datagram cut within its header opens nothing',
+    world: udpService,
+    frame: { ...datagram, ipv4: { ...ip, totalLength: 27 }, truncate: 41 },
+    verdict: 'truncated-transport',
+  },
+  {
+    sentence: 'SCTP without a chunk opens nothing',
+    world: sctpService,
+    frame: { ipv4: ip, sctp: { sport: 4000, dport: 80, chunks: [] } },
+    verdict: 'truncated-transport',
+  },
+  {
+    sentence: 'a datagram cut within its header, of a connection',
+    world: udpService,
+    before: [datagram],
+    frame: { ...datagram, ipv4: { ...ip, totalLength: 27 }, truncate: 41 },
+    verdict: 'forwarded',
+    out: [{ to: 2 }],
+  },
+  {
     sentence: 'UDP without its length, and no service',
     frame: { ipv4: { ...ip, totalLength: 24 }, udp: { sport: 4000, dport: 53 }, truncate: 38 },
     verdict: 'truncated-transport',

@@ -210,6 +210,8 @@ export class World {
         announced: options.announced ?? true,
       })),
     )
+    // New VIPs are announced; that has a test of its own, and would be in the way of all others.
+    this.director.resolver.announce([], 0, this.now)
     this.director.setRoutes(options.routes ?? ROUTES)
     this.apply(...(options.rules ?? rulesOf(options.services ?? SERVICES)))
     if (options.resolved ?? true) this.resolve()
