@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util'
 import { CONTESTANTS, type ContestantName } from './wire/contestants.js'
 import { describeEnvironment, lookAround } from './wire/environment.js'
 import { Field } from './wire/field.js'
-import { disagreements, summarize, table } from './wire/report.js'
+import { disagreements, disturbance, summarize, table } from './wire/report.js'
 import { Generator, type Measurement, measureRound } from './wire/round.js'
 
 const SIZE_MIN = 60
@@ -126,22 +126,26 @@ generator.stop()
 
 const summaries = summarize(measurements)
 const wrong = disagreements(measurements)
+const disturbed = disturbance(measurements)
 if (values.json) {
   const asked = { seconds, rounds, flows, bytes, rate, warmUpMs: WARM_UP_MS, pinning }
-  console.log(JSON.stringify({ environment, asked, summaries, measurements, wrong }, null, 2))
+  console.log(
+    JSON.stringify({ environment, asked, summaries, measurements, wrong, disturbed }, null, 2),
+  )
 } else {
   say('\nas many frames as the generator can send')
   say(table(summaries, 'unlimited'))
   say(`\n${rate} frames a second`)
   say(table(summaries, 'fixed'))
   say(
-    '\nMedian and least-most of the rounds. The CPU time in µs is that of each frame that arrived,',
+    '\nMedian and least..most of the rounds. The CPU time in µs is that of each frame that arrived,',
   )
   say(
     "less the generator's share: of the whole machine, of the processes involved, of the director's",
   )
   say('own. bench/README.md says how it is taken. Again with:')
   say(`  npm run bench:wire -- ${process.argv.slice(2).join(' ')}`.trimEnd())
+  if (disturbed !== '') say(`\n${disturbed}`)
 }
 for (const sentence of wrong) console.error(`bench:wire: ${sentence}`)
 process.exit(wrong.length === 0 ? 0 : 1)

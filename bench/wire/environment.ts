@@ -6,7 +6,7 @@ import { sleep } from './round.js'
 
 const LOOK_MS = 2000
 /** Parts of one processor: above it, what else runs here is in the figures. */
-const QUIET = 0.05
+export const QUIET = 0.05
 
 export interface Environment {
   readonly time: string

@@ -1,5 +1,6 @@
 /** From measurements to what people read. */
 import { CONTESTANTS, type ContestantName } from './contestants.js'
+import { QUIET } from './environment.js'
 import { LOADS, type Load, type Measurement } from './round.js'
 
 export interface Spread {
@@ -98,6 +99,18 @@ export function disagreements(measurements: readonly Measurement[]): string[] {
   })
 }
 
+/** How many stretches were disturbed by what else ran on the machine; empty if none was. */
+export function disturbance(measurements: readonly Measurement[]): string {
+  const others = measurements.map((m) => (m.busyMs - m.involvedMs) / m.passedMs)
+  const disturbed = others.filter((part) => part > QUIET).length
+  if (disturbed === 0) return ''
+  const most = (Math.max(...others) * 100).toFixed(0)
+  return (
+    `WARNING: others used the machine in ${disturbed} of ${others.length} stretches, ` +
+    `up to ${most} % of a processor: it must be quiet for figures that hold`
+  )
+}
+
 const TITLES: Record<ContestantName, string> = {
   generator: 'generator alone',
   ip_forward: 'kernel ip_forward',
@@ -132,5 +145,5 @@ export function table(summaries: readonly Summary[], load: Load): string {
 /** The median, and how far the rounds lie apart. */
 function cells({ median, least, most }: Spread, factor: number, digits: number): string[] {
   const text = (value: number) => (value * factor).toFixed(digits)
-  return [text(median), `${text(least)}-${text(most)}`]
+  return [text(median), `${text(least)}..${text(most)}`]
 }

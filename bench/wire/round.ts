@@ -38,7 +38,8 @@ export interface Measurement {
   /** Per second, within the stretch. */
   readonly deliveredRate: number
   readonly receivedRate: number
-  /** CPU time of the machine between the two moments of rest, in ms. */
+  /** Time between the two moments of rest, and CPU time of the machine in it, in ms. */
+  readonly passedMs: number
   readonly busyMs: number
   readonly stolenMs: number
   readonly interruptsMs: number
@@ -56,8 +57,10 @@ export interface Timing {
   readonly rate: number
 }
 
-/** Long enough for any ring to run empty, and for a director to publish its counters. */
+/** It is rest when nothing has changed for so long. On a busy machine a ring empties late. */
 const REST_MS = 300
+const REST_MS_MAX = 10_000
+const LOOK_MS = 100
 /** Part of a stretch that is left out at either end where the rate is taken. */
 const MARGIN = 0.1
 
@@ -138,7 +141,7 @@ async function measure(
   rate: number,
   ms: number,
 ): Promise<Omit<Measurement, 'round' | 'contestant' | 'load'>> {
-  await sleep(REST_MS)
+  await untilRest(field, running)
   const before = await reading(field, running, generator)
   const sending = generator.send(rate, ms)
   await sleep(ms * MARGIN)
@@ -146,7 +149,7 @@ async function measure(
   await sleep(ms * (1 - 2 * MARGIN))
   const to = passing(field)
   const { offered } = await sending
-  await sleep(REST_MS)
+  await untilRest(field, running)
   const after = await reading(field, running, generator)
   const seconds = (to.at - from.at) / 1000
   return {
@@ -155,12 +158,28 @@ async function measure(
     received: after.received - before.received,
     deliveredRate: (to.delivered - from.delivered) / seconds,
     receivedRate: (to.received - from.received) / seconds,
+    passedMs: after.at - before.at,
     busyMs: busyBetween(before.machine, after.machine),
     stolenMs: after.machine.stolen - before.machine.stolen,
     interruptsMs: after.machine.interrupts - before.machine.interrupts,
     ownMs: after.own - before.own,
     involvedMs: after.involved - before.involved,
     counts: differences(before.counts, after.counts),
+  }
+}
+
+/** Waits until no frame is under way any more, and the director has published what it counted. */
+async function untilRest(field: Field, running: Running): Promise<void> {
+  let last = ''
+  let stillMs = 0
+  for (let waitedMs = 0; stillMs < REST_MS; waitedMs += LOOK_MS) {
+    if (waitedMs > REST_MS_MAX) throw new Error('frames still arrive, and nobody sends any')
+    await sleep(LOOK_MS)
+    const { delivered, received } = passing(field)
+    const { forwarded, ringDrops } = (await running.counts()) ?? { forwarded: 0, ringDrops: 0 }
+    const now = [delivered, received, forwarded, ringDrops].join()
+    stillMs = now === last ? stillMs + LOOK_MS : 0
+    last = now
   }
 }
 

@@ -1,7 +1,7 @@
 /** What bench/wire makes of what it measured. */
 import t from 'tap'
 import type { ContestantName } from '../../bench/wire/contestants.js'
-import { disagreements, spreadOf, summarize, table } from '../../bench/wire/report.js'
+import { disagreements, disturbance, spreadOf, summarize, table } from '../../bench/wire/report.js'
 import type { Load, Measurement } from '../../bench/wire/round.js'
 
 function measured(
@@ -19,6 +19,7 @@ function measured(
     received: 1000,
     deliveredRate: 500_000,
     receivedRate: 400_000,
+    passedMs: 1000,
     busyMs: 1,
     stolenMs: 0,
     interruptsMs: 0,
@@ -64,7 +65,7 @@ t.test('the share is that of the same round and load', async (t) => {
   ])
   const kernel = summaries.find((summary) => summary.contestant === 'ip_forward')
   t.equal(kernel?.machineMicroseconds.median, 1)
-  t.match(table(summaries, 'unlimited'), /kernel ip_forward +400 400-400 +0\.00 .* 1\.00 .* -$/m)
+  t.match(table(summaries, 'unlimited'), /kernel ip_forward +400 400\.\.400 +0\.00 .* 1\.00 .* -$/m)
   t.notMatch(table(summaries, 'fixed'), /ip_forward/)
 })
 
@@ -79,4 +80,11 @@ t.test('counters that agree, and all the ways in which they do not', async (t) =
   t.equal(sayings('ip_forward', { received: 5 }), 1, 'a contestant that forwards nothing')
   t.equal(sayings('generator', { received: 1 }), 1, 'frames that nobody can have forwarded')
   t.equal(sayings('generator', { received: 0 }), 0)
+})
+
+t.test('who else used the machine', async (t) => {
+  const quiet = measured('libpcap', 0, { busyMs: 840, involvedMs: 800 })
+  t.equal(disturbance([quiet, alone]), '')
+  const busy = measured('libpcap', 1, { busyMs: 900, involvedMs: 800 })
+  t.match(disturbance([quiet, busy]), /in 1 of 2 stretches, up to 10 % of a processor/)
 })
