@@ -78,8 +78,17 @@ export class DirectorDaemon {
     this.#source = this.#sourceOf(this.#book.balancer)
   }
 
-  /** Opens the engine and the guard. Rejects, with everything undone, if one can't be had. */
-  async start(): Promise<void> {
+  /**
+   * Opens the engine and the guard. Rejects, with everything undone, if one can't be had. Rules that
+   * come meanwhile wait until it is done, or the engine would never hear of them.
+   */
+  start(): Promise<void> {
+    const starting = this.#start()
+    this.#lastChange = starting.catch(() => undefined)
+    return starting
+  }
+
+  async #start(): Promise<void> {
     if (this.options.engine === 'none') return
     this.#network.refresh()
     const seed = Math.floor(Math.random() * 0x1_0000_0000) | 0

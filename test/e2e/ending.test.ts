@@ -36,6 +36,17 @@ for (const engine of ['af_packet', 'libpcap'] as const) {
   }
 }
 
+t.test('ended while it begins', async (t) => {
+  const segment = await makeSegment(t, { realservers: 1 })
+  if (segment === undefined) return
+  const director = segment.launchDirector()
+  await until('its socket', () => existsSync(segment.control.path))
+  director.process.kill('SIGTERM')
+  t.equal(await director.ended, 0, director.said())
+  t.equal(segment.nftRuleset(), '', 'no guard')
+  t.notOk(existsSync(segment.control.path), 'no socket')
+})
+
 t.test('killed: clients are not reset, and the next director takes over', async (t) => {
   const segment = await makeSegment(t, { vipOnDirector: true })
   if (segment === undefined) return

@@ -58,16 +58,20 @@ export interface SegmentOptions {
   readonly isTwoArmed?: boolean
 }
 
-/** A director that is running, or ran. */
-export interface Director {
+/** A director that begins, runs, or ran. */
+export interface Launched {
   readonly process: ChildProcess
   readonly pid: number
-  /** From its start to its line that says it is ready. */
-  readonly readyMs: number
+  /** After how many ms it said that it is ready; null if it ended without. */
+  readonly ready: Promise<number | null>
   /** All that it said so far. */
   said(): string
   /** Its exit status, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>
+}
+
+export interface Director extends Launched {
+  readonly readyMs: number
 }
 
 export interface Ended {
@@ -241,6 +245,16 @@ export class Segment {
 
   /** Runs `uipvs run` and waits until it is ready; throws what it said if it ends instead. */
   async startDirector(options: readonly string[] = ['-i', 'eth0']): Promise<Director> {
+    const director = this.launchDirector(options)
+    const readyMs = await director.ready
+    if (readyMs === null) {
+      throw new Error(`the director ended with ${await director.ended}: ${director.said()}`)
+    }
+    return { ...director, readyMs }
+  }
+
+  /** Runs `uipvs run`. */
+  launchDirector(options: readonly string[] = ['-i', 'eth0']): Launched {
     const began = performance.now()
     const child = this.lab.spawn(
       'director',
@@ -255,13 +269,13 @@ export class Segment {
       })
     }
     const ended = once(child, 'close').then(([code, signal]) => code ?? signal)
-    const ready = new Promise<boolean>((resolve) => {
-      child.stderr!.on('data', () => said.includes('uipvs: ready: ') && resolve(true))
-      void ended.then(() => resolve(false))
+    const ready = new Promise<number | null>((resolve) => {
+      child.stderr!.on('data', () => {
+        if (said.includes('uipvs: ready: ')) resolve(Math.round(performance.now() - began))
+      })
+      void ended.then(() => resolve(null))
     })
-    if (!(await ready)) throw new Error(`the director ended with ${await ended}: ${said}`)
-    const readyMs = Math.round(performance.now() - began)
-    return { process: child, pid: child.pid!, readyMs, said: () => said, ended }
+    return { process: child, pid: child.pid!, ready, said: () => said, ended }
   }
 
   /** Runs `uipvs run`, or another program, to its end. */

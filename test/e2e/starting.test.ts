@@ -1,9 +1,9 @@
 /** Directors that can't begin: one line says why and what to do, and nothing is left of them. */
-import { readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { BANNER } from './realserver-program.js'
-import { engineMissing, makeSegment, type Segment, VIP } from './segment.js'
+import { engineMissing, makeSegment, type Segment, until, VIP } from './segment.js'
 
 /** Root without any of root's powers. */
 const POWERLESS = ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
@@ -80,4 +80,20 @@ t.test('refusals', async (t) => {
     return refused(t, segment, options, /another director serves eth0 \(pid \d+\)/)
   })
   t.equal((await segment.ask()).text, 'rs1', 'the first one goes on')
+})
+
+t.test('a rule that comes while the director begins', async (t) => {
+  const segment = await makeSegment(t, { realservers: 1 })
+  if (segment === undefined) return
+  const file = join(segment.directory, 'rules')
+  writeFileSync(file, `-A -t ${VIP}:${BANNER} -s rr\n`)
+  const director = segment.launchDirector(['-i', 'eth0', '--rules', file])
+  await until('its socket', () => existsSync(segment.control.path))
+  const service = { protocol: 'tcp', address: VIP, port: BANNER } as const
+  const settings = { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 } as const
+  const destination = { address: segment.rip(1), port: BANNER }
+  const rule = { op: 'add-destination', service, destination, settings } as const
+  await segment.control.rules([rule], { atomic: false })
+  t.type(await director.ready, 'number', director.said())
+  t.equal((await segment.ask()).text, 'rs1', 'it comes after those of the file, and holds')
 })

@@ -99,6 +99,12 @@ async function run(options: RunOptions): Promise<void> {
   const { mode, arp, guard, quiet } = options
   const director = new DirectorDaemon({ interfaces, engine, mode, arp, guard, quiet, limits, log })
   const server = new ControlServer(path, director)
+  // From now on: whoever stops a director that is still beginning shall find nothing left of it.
+  const stopped = new Promise<undefined>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => resolve(undefined))
+    }
+  })
   // Listening first: two directors on one socket would fight over everything else.
   await server.listen().catch((error: NodeJS.ErrnoException) => {
     const what = error.code === undefined ? error.message : `it can't be made, ${error.message}`
@@ -106,8 +112,8 @@ async function run(options: RunOptions): Promise<void> {
     throw new CliFailure(`control socket: ${what} (${path})`, 1, `${hint} another with --control`)
   })
   try {
-    await director.start()
-    const refusal = await director.apply(rules, true)
+    // Both at once: the rules of the file come before any that a client sends meanwhile.
+    const [, refusal] = await Promise.all([director.start(), director.apply(rules, true)])
     if (refusal !== null) {
       throw new CliFailure(
         `${refusal.error.message} (${file}, line ${lineOfRule(text, refusal.index)})`,
@@ -123,12 +129,7 @@ async function run(options: RunOptions): Promise<void> {
   const arms = interfaces.length === 0 ? 'no interface' : interfaces.join(', ')
   log(`ready: ${engine}${reason} on ${arms}, ${mode} mode, control socket ${path}`)
   void server.prepare()
-  const ended = await new Promise<Error | undefined>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.once(signal, () => resolve(undefined))
-    }
-    director.gone.then(resolve)
-  })
+  const ended = await Promise.race([stopped, director.gone])
   await server.close()
   await director.stop()
   if (ended !== undefined) {
