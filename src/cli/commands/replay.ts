@@ -70,6 +70,8 @@ async function run(capture: string, flags: Flags): Promise<void> {
   try {
     summary = await replay(openCapture(capture), options, out.watcher)
     out.finish(summary)
+    // A failure ends the process at once, and with it what a slow reader has not taken yet.
+    await out.written()
   } catch (error) {
     // The reader of -w - has seen enough.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return
@@ -104,15 +106,19 @@ function isSameFile(one: string, other: string): boolean {
 /** What is wrong with the capture, now that all that could be read of it was replayed. */
 function report({ problem, frames, cutFrames }: ReplaySummary, capture: string): void {
   if (cutFrames > 0) {
-    const what = `${cutFrames} frames were cut when they were captured, and judged as they stand`
+    const what = `${counted(cutFrames)} cut when captured, and judged without the rest`
     process.stderr.write(`uipvs: ${what}; capture with 'tcpdump -s 0'\n`)
   }
   if (problem === null) return
   const advice = problem.message.includes('link type')
     ? "; capture on one interface, not 'any'"
     : ''
-  const done = frames === 0 ? 'nothing was replayed' : `the ${frames} frames before were replayed`
+  const done = frames === 0 ? 'nothing was replayed' : `${counted(frames)} replayed before`
   throw new CliFailure(`${problem.message} (${capture})`, 1, `${done}${advice}`)
+}
+
+function counted(frames: number): string {
+  return frames === 1 ? '1 frame was' : `${frames} frames were`
 }
 
 /** How long lines wait for others to be written together, in ms. */
@@ -125,7 +131,7 @@ class Output {
   readonly #flags: Flags
   readonly #paint = paintFor(process.stdout)
   #text = ''
-  /** While stdout takes no more; a million lines must not wait in memory. */
+  /** While stdout takes no more: a million lines must not wait in memory. */
   #behind: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #file: PcapngFile | undefined
@@ -195,6 +201,10 @@ class Output {
       process.stderr.write(summaryText(summary, paintFor(process.stderr)))
     }
     this.#flush()
+  }
+
+  async written(): Promise<void> {
+    while (this.#behind !== undefined) await this.#behind
   }
 
   close(): void {
