@@ -5,8 +5,7 @@
  */
 import t, { type Test } from 'tap'
 import { build } from '../../src/wire/build.js'
-import type { RawPeer } from '../port/raw-peer.js'
-import { ipPacketOf } from './frames.js'
+import { ipPacketOf, packets } from './frames.js'
 import { BANNER, CHAT, ECHO } from './realserver-program.js'
 import {
   CLIENT,
@@ -95,34 +94,6 @@ function isRequestFor(frame: Uint8Array, target: string, sender: string): boolea
   )
 }
 
-/** The address as it stands in a packet. */
-function bytesOf(address: string): Buffer {
-  const packet = ipPacketOf(
-    build(
-      address.includes(':')
-        ? { ipv6: { source: address, destination: address } }
-        : { ipv4: { source: address, destination: address } },
-    ),
-  )!
-  return address.includes(':') ? packet.subarray(8, 24) : packet.subarray(12, 16)
-}
-
-/**
- * The packets with this source or destination that a packet socket has caught, but for neighbour
- * discovery, which each host does when it likes.
- */
-function packets(peer: RawPeer, end: 'source' | 'destination', address: string): Buffer[] {
-  const wanted = bytesOf(address)
-  const first = wanted.length === 4 ? 12 : 8
-  const at = end === 'source' ? first : first + wanted.length
-  return peer
-    .drain()
-    .flatMap((frame) => ipPacketOf(frame) ?? [])
-    .filter((packet) => packet[0] >>> 4 === (wanted.length === 4 ? 4 : 6))
-    .filter((packet) => packet.subarray(at, at + wanted.length).equals(wanted))
-    .filter((packet) => !isNeighbourTalk(packet))
-}
-
 function texts(packets: readonly Buffer[]): string[] {
   return packets.map((packet) => packet.toString('hex')).sort()
 }
@@ -152,10 +123,6 @@ async function eachFrameOnce(t: Test, segment: Segment, vip: string): Promise<vo
   t.same(texts(arrived), sent, 'arrived at a realserver once, unchanged')
   const spoken = packets(fromDirectorToo, 'source', vip)
   t.same(texts(spoken), [], 'nobody answered in the place of a realserver')
-}
-
-function isNeighbourTalk(packet: Buffer): boolean {
-  return packet[0] >>> 4 === 6 && packet[6] === 58 && packet[40] >= 133
 }
 
 async function answeredOnce(t: Test, segment: Segment, vip: string, client: string) {
