@@ -67,10 +67,13 @@ export class Field {
     this.dropAtIngress('sink', 'eth0')
   }
 
-  /** Frames to the VIP end here, as early as nftables can: after packet sockets, before IP. */
+  /**
+   * IPv4 ends here, as early as nftables can: after packet sockets, before the IP stack. By the
+   * protocol alone, the cheapest match there is, for this is paid for every frame of everybody.
+   */
   dropAtIngress(host: string, device: string): void {
     const chain = `type filter hook ingress device "${device}" priority 0;`
-    this.lab.run(host, `nft 'table netdev wire { chain c { ${chain} ip daddr ${VIP} drop; }; }'`)
+    this.lab.run(host, `nft 'table netdev wire { chain c { ${chain} meta protocol ip drop; }; }'`)
   }
 
   stopDropping(host: string): void {
