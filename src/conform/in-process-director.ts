@@ -1,7 +1,7 @@
 /**
- * A director in this process, as ipvsadm sees one: what `uipvs run` offers on its control socket, for
- * the rules and the listings of a recording. One table serves as the copy that judges and as the one
- * that frames change.
+ * A director in this process, as ipvsadm sees one: what `uipvs run` offers on its control socket,
+ * for the rules and the listings of a recording. One table serves as the copy that judges and as
+ * the one that frames change.
  */
 import { type Rule, RuleError } from '../balance/rule.js'
 import type { DirectorClient } from '../cli/ipvsadm/director-client.js'

@@ -1,6 +1,6 @@
 /**
- * What came out of the director for a packet, in the words of the recordings. Frames are compared with
- * the packet last sent, as the recordings were.
+ * What came out of the director for a packet, in the words of the recordings. Frames are compared
+ * with the packet last sent, as the recordings were.
  */
 import type { SentFrame } from '../port/memory.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
@@ -24,7 +24,9 @@ export function outcome(input: Uint8Array, sent: readonly SentFrame[]): Out {
   return { to: outs[0].to, frames: outs as FrameOut[] }
 }
 
-/** A frame that leaves with the addresses of the packet is a forwarded one; else it is an answer. */
+/**
+ * A frame that leaves with the addresses of the packet is a forwarded one; else it is an answer.
+ */
 function frameOut(input: Uint8Array, output: Uint8Array): Out {
   const isIpv6 = ethernet.type(viewOf(input), 0) === ethernet.ETH_P_IPV6
   const isForwarded = isIpv6

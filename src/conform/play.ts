@@ -1,6 +1,6 @@
 /**
- * Plays a recording through our director: every packet, command and listing, at the time at which the
- * kernel had it, and tells where we differ.
+ * Plays a recording through our director: every packet, command and listing, at the time at which
+ * the kernel had it, and tells where we differ.
  */
 import { RuleError } from '../balance/rule.js'
 import { isSameListing, isSameOut } from './compare.js'
@@ -28,7 +28,10 @@ const LISTINGS: Readonly<Record<Listing, Arguments>> = {
   Sn: ['-Sn'],
 }
 
-/** The differences of a recording, at most `limit` of them; after the first others may only follow. */
+/**
+ * The differences of a recording, at most `limit` of them; after the first others may only
+ * follow.
+ */
 export async function play(recording: Recording, limit = 1): Promise<Difference[]> {
   const world = new World(recording)
   const differences: Difference[] = []

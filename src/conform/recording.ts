@@ -1,12 +1,15 @@
 /**
- * The decision recordings: what Linux IPVS did with each packet and each command of a scenario. Their
- * format is described in `test/fixtures/decisions/README.md`; these are its fields, under its names.
+ * The decision recordings: what Linux IPVS did with each packet and each command of a scenario.
+ * Their format is described in `test/fixtures/decisions/README.md`; these are its fields, under
+ * its names.
  */
 
 /** An ipvsadm command line without the program's name. */
 export type Arguments = readonly string[]
 
-/** One SCTP chunk: a name, a number, or with its own flags, body length and (wrong) length field. */
+/**
+ * One SCTP chunk: a name, a number, or with its own flags, body length and (wrong) length field.
+ */
 export type Chunk =
   | string
   | number

@@ -1,4 +1,6 @@
-/** What the packets of a recording carry behind their IP headers, byte for byte as they were sent. */
+/**
+ * What the packets of a recording carry behind their IP headers, byte for byte as they were sent.
+ */
 import * as checksum from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as sctp from '../wire/sctp.js'
@@ -45,7 +47,10 @@ export interface Context {
   readonly isQuoted: boolean
 }
 
-/** The transport message, with its checksum still 0. `quote` is the packet that an ICMP error quotes. */
+/**
+ * The transport message, with its checksum still 0. `quote` is the packet that an ICMP error
+ * quotes.
+ */
 export function transportBytes(send: Send, context: Context, quote: Uint8Array): Uint8Array {
   const payload = counting(send.len ?? 0)
   switch (send.proto) {

@@ -1,10 +1,10 @@
 /**
- * IP packets cut into fragments that leave in their place, by way of the outbox: IPv4 packets that are
- * too long for the way (RFC 791 section 3.2), and datagrams of both families that came in fragments,
- * which leave in some again, never larger than those that came.
+ * IP packets cut into fragments that leave in their place, by way of the outbox: IPv4 packets that
+ * are too long for the way (RFC 791 section 3.2), and datagrams of both families that came in
+ * fragments, which leave in some again, never larger than those that came.
  *
- * IPv4 is cut anew, to the size of the largest (`ip_do_fragment`). IPv6 goes in the pieces in which it
- * came where they fit behind the headers, else it is cut anew too, and it is given a new
+ * IPv4 is cut anew, to the size of the largest (`ip_do_fragment`). IPv6 goes in the pieces in
+ * which it came where they fit behind the headers, else it is cut anew too, and it is given a new
  * identification (`ip6_fragment`).
  */
 import * as ipv4 from '../wire/ipv4.js'
@@ -13,7 +13,10 @@ import type { Batch } from './batch.js'
 import type { Outbox } from './port.js'
 import { FRAGMENTED, TOO_BIG_DROPPED, type Verdict } from './verdict.js'
 
-/** A path carries at least this much of IPv6, and Linux never cuts it smaller (RFC 8200 section 5). */
+/**
+ * A path carries at least this much of IPv6, and Linux never cuts it smaller (RFC 8200 section
+ * 5).
+ */
 const IPV6_MTU_MIN = 1280
 const NEXT_HEADER_OFFSET = 6
 
@@ -183,7 +186,9 @@ const OPTION_END = 0
 const OPTION_NOP = 1
 const OPTION_COPIED = 0x80
 
-/** Options without the copied flag stand in the first fragment only; Linux writes NOPs over them. */
+/**
+ * Options without the copied flag stand in the first fragment only; Linux writes NOPs over them.
+ */
 function dropUncopiedOptions(view: DataView, header: number, headerBytes: number): void {
   const end = header + headerBytes
   let at = header + ipv4.HEADER_BYTES_MIN

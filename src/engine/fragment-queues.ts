@@ -2,9 +2,10 @@
  * Datagrams in pieces: the fragments that have come of each, until all have. What is kept, what
  * counts as a duplicate and what as an overlap is Linux's (`net/ipv4/inet_fragment.c`).
  *
- * Memory is bounded by the pool of chunks, each of which holds one frame as it came; when it is used
- * up new fragments are refused, and what is there goes on (`ipfrag_high_thresh`). A datagram is known
- * by (source, destination, identification, protocol) (RFC 791 section 3.2, RFC 8200 section 4.5).
+ * Memory is bounded by the pool of chunks, each of which holds one frame as it came; when it is
+ * used up new fragments are refused, and what is there goes on (`ipfrag_high_thresh`). A datagram
+ * is known by (source, destination, identification, protocol) (RFC 791 section 3.2, RFC 8200
+ * section 4.5).
  *
  *   queue --head--> fragment --next--> fragment --next--> ...       in the order of their offsets
  *
@@ -37,7 +38,9 @@ export class FragmentQueues {
   /** Source in words 0-3, destination in 4-7, identification, protocol: filled by the caller. */
   readonly key = new Int32Array(KEY_WORDS)
 
-  /** Of each datagram, by queue: its fragments, the bytes that it will have, those that have come. */
+  /**
+   * Of each datagram, by queue: its fragments, the bytes that it will have, those that have come.
+   */
   readonly head: Int32Array
   readonly length: Int32Array
   readonly #tail: Int32Array
@@ -148,7 +151,9 @@ export class FragmentQueues {
     return queue
   }
 
-  /** Notes how long the datagram is, as a fragment that ends at `end` says; false: it contradicts. */
+  /**
+   * Notes how long the datagram is, as a fragment that ends at `end` says; false: it contradicts.
+   */
   measure(queue: number, end: number, isLast: boolean): boolean {
     const known = this.length[queue]
     const isLastIn = this.#isLastIn[queue] === 1

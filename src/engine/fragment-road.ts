@@ -1,7 +1,8 @@
 /**
- * Fragments in textbook mode: the first one of a datagram takes the ordinary journey, the later ones
- * follow it to the same destination, byte for byte. Their bytes are added to the packet that the
- * first one was counted as, so that statistics are those of Linux, which counts the datagram whole.
+ * Fragments in textbook mode: the first one of a datagram takes the ordinary journey, the later
+ * ones follow it to the same destination, byte for byte. Their bytes are added to the packet that
+ * the first one was counted as, so that statistics are those of Linux, which counts the datagram
+ * whole.
  */
 
 import { HELD_FRAMES_MAX } from '../link/held-frames.js'
@@ -29,7 +30,9 @@ const NONE = -1
 /** What becomes of fragments: one way in textbook mode, another in kernel mode. */
 export interface Fragments {
   fragment4(director: Director, batch: Batch, i: number, frame: number, ip: number): Verdict
-  /** `segment`: what follows the fragment header, which stands at `fragment`; `protocol`: of that. */
+  /**
+   * `segment`: what follows the fragment header, which stands at `fragment`; `protocol`: of that.
+   */
   fragment6(
     director: Director,
     batch: Batch,

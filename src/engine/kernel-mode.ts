@@ -1,8 +1,8 @@
 /**
- * Kernel mode: what Linux does to a packet that it forwards in Direct Routing, and textbooks leave out
- * (`net/netfilter/ipvs/ip_vs_xmit.c`). The TTL (hop limit) is decremented, and ends at 1 with an ICMP
- * error. A packet larger than the MTU of the route to the realserver is answered with that MTU if it
- * may not be fragmented (IPv4 with DF, all of IPv6), and cut otherwise.
+ * Kernel mode: what Linux does to a packet that it forwards in Direct Routing, and textbooks leave
+ * out (`net/netfilter/ipvs/ip_vs_xmit.c`). The TTL (hop limit) is decremented, and ends at 1 with
+ * an ICMP error. A packet larger than the MTU of the route to the realserver is answered with that
+ * MTU if it may not be fragmented (IPv4 with DF, all of IPv6), and cut otherwise.
  *
  * An aggregate (GRO) is measured by its segments: it leaves as them.
  */
@@ -132,7 +132,9 @@ export class KernelMode {
     return verdict
   }
 
-  /** The frame is ready to leave; what came in pieces, or is too long for IPv4, leaves in pieces. */
+  /**
+   * The frame is ready to leave; what came in pieces, or is too long for IPv4, leaves in pieces.
+   */
   cutIfNeeded(
     batch: Batch,
     i: number,

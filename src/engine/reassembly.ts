@@ -1,6 +1,7 @@
 /**
- * Fragments in kernel mode: Linux puts them together before IPVS sees them, so a datagram is decided
- * as a whole, when its last piece has come, and is cut again on its way out (`fragment-cut.ts`).
+ * Fragments in kernel mode: Linux puts them together before IPVS sees them, so a datagram is
+ * decided as a whole, when its last piece has come, and is cut again on its way out
+ * (`fragment-cut.ts`).
  *
  *   fragment ---> queue of its datagram ---> all there? ---> whole datagram ---> ordinary journey
  *                       |                                                              |
@@ -32,7 +33,9 @@ import {
   type Verdict,
 } from './verdict.js'
 
-/** How long Linux waits for the rest of a datagram (`ipfrag_time`, `nf_conntrack_frag6_timeout`). */
+/**
+ * How long Linux waits for the rest of a datagram (`ipfrag_time`, `nf_conntrack_frag6_timeout`).
+ */
 export const WAIT_MS_4 = 30_000
 export const WAIT_MS_6 = 60_000
 const SWEEP_MS = 1_000
@@ -208,8 +211,8 @@ export class Reassembly implements Fragments {
   }
 
   /**
-   * Copies headers and data of all fragments one behind the other, headers of the first one only and
-   * of them all but the last `leftOut` bytes. Where the datagram ends.
+   * Copies headers and data of all fragments one behind the other, headers of the first one only
+   * and of them all but the last `leftOut` bytes. Where the datagram ends.
    */
   #join(queue: number, leftOut = 0): number {
     const { queues } = this
@@ -229,7 +232,10 @@ export class Reassembly implements Fragments {
     return to
   }
 
-  /** Gives up what has waited too long. Of IPv4 the sender is told, if the first fragment is there. */
+  /**
+   * Gives up what has waited too long. Of IPv4 the sender is told, if the first fragment is
+   * there.
+   */
   tick(): void {
     const { now } = this.#state
     const { queues } = this
@@ -273,8 +279,8 @@ export class Reassembly implements Fragments {
 }
 
 /**
- * The ECN mark to add to the datagram's, of the marks of all its fragments as bits; ECN_DROP if they
- * can't all be of one datagram (RFC 3168 section 5.3).
+ * The ECN mark to add to the datagram's, of the marks of all its fragments as bits; ECN_DROP if
+ * they can't all be of one datagram (RFC 3168 section 5.3).
  */
 function commonMark(marks: number): number {
   const notCapable = 1

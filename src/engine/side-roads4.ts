@@ -66,7 +66,9 @@ export class SideRoads4 {
     return answers.echo4(batch.arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
 
-  /** The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client. */
+  /**
+   * The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client.
+   */
   related(view: DataView, quoted: number, end: number): number {
     if (!ipv4.isQuoteWellFormed(view, quoted, end)) return NONE
     const protocol = ipv4.protocol(view, quoted)

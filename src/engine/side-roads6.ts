@@ -1,6 +1,6 @@
 /**
- * The side roads of IPv6: what `side-roads4.ts` is for IPv4. ICMPv6 also carries neighbour discovery,
- * which `resolver.ts` answers.
+ * The side roads of IPv6: what `side-roads4.ts` is for IPv4. ICMPv6 also carries neighbour
+ * discovery, which `resolver.ts` answers.
  */
 import { ON_KERNEL } from '../link/vips.js'
 import { isTransportGood6 } from '../wire/checksum.js'
@@ -88,7 +88,9 @@ export class SideRoads6 {
     return answers.echo6(arm, view, frame, ip, message, end) ? ECHO_ANSWERED : ANSWER_LIMITED
   }
 
-  /** The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client. */
+  /**
+   * The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client.
+   */
   related(view: DataView, quoted: number, end: number): number {
     const found = this.#found
     if (!ipv6.isQuoteWellFormed(view, quoted, end)) return NONE

@@ -1,9 +1,9 @@
 /**
- * Every decision recording of Linux 6.1's IPVS, packet by packet, through the director in kernel mode on
- * a virtual clock. The recordings are copies; where they come from is in their README.
+ * Every decision recording of Linux 6.1's IPVS, packet by packet, through the director in kernel
+ * mode on a virtual clock. The recordings are copies; where they come from is in their README.
  *
- * Those that need what the director does not have yet are named below, with what they need and where
- * they begin to differ for it: one that begins to agree has to be taken off the list.
+ * Those that need what the director does not have yet are named below, with what they need and
+ * where they begin to differ for it: one that begins to agree has to be taken off the list.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'

@@ -1,6 +1,6 @@
 /**
- * Weighted failover (`ip_vs_fo.c`): the eligible destination with the greatest weight takes all, and
- * the next one only when it may not be chosen.
+ * Weighted failover (`ip_vs_fo.c`): the eligible destination with the greatest weight takes all,
+ * and the next one only when it may not be chosen.
  */
 import { type Flow, StatelessScheduler } from '../scheduler.js'
 

@@ -1,6 +1,6 @@
 /**
- * The hashes of the schedulers that choose by address, as Linux computes them: constant keys, so that
- * two directors with one list of destinations choose alike.
+ * The hashes of the schedulers that choose by address, as Linux computes them: constant keys, so
+ * that two directors with one list of destinations choose alike.
  */
 
 /** An address as one word: IPv4 as it is, IPv6 as the exclusive-or of its four words. */

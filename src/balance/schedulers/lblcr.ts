@@ -1,7 +1,7 @@
 /**
- * Locality-based least connection with replication (`ip_vs_lblcr.c`): as `lblc`, but a virtual address
- * has a set of destinations, which grows when the least loaded of them has too much, and shrinks by
- * the most loaded when it has not changed for a day.
+ * Locality-based least connection with replication (`ip_vs_lblcr.c`): as `lblc`, but a virtual
+ * address has a set of destinations, which grows when the least loaded of them has too much, and
+ * shrinks by the most loaded when it has not changed for a day.
  */
 import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
 import { AddressMap, doubled } from './address-map.js'

@@ -1,8 +1,8 @@
 /**
  * Maglev hashing (`ip_vs_mh.c`; Eisenbud and others, NSDI 2016): a table from the client's address
  * (with `mh-port` its port too) to a destination, of which few entries change when the list does.
- * Each destination walks through the table in an order of its own, and takes free slots in turn with
- * the others, as many a turn as its weight says.
+ * Each destination walks through the table in an order of its own, and takes free slots in turn
+ * with the others, as many a turn as its weight says.
  *
  * If the one found may not be chosen nobody is, unless `mh-fallback` lets others take its place.
  */

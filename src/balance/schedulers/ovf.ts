@@ -1,6 +1,6 @@
 /**
- * Weighted overflow (`ip_vs_ovf.c`): the destination with the greatest weight takes all until it has
- * more active connections than its weight, then the next one.
+ * Weighted overflow (`ip_vs_ovf.c`): the destination with the greatest weight takes all until it
+ * has more active connections than its weight, then the next one.
  */
 import { type Flow, StatelessScheduler } from '../scheduler.js'
 

@@ -1,7 +1,7 @@
 /**
  * Weighted least connection (`ip_vs_wlc.c`): the eligible destination with the smallest overhead in
- * relation to its weight. `a/x < b/y` is asked as `a·y < b·x`: no division, no rounding. The first of
- * the list wins a tie.
+ * relation to its weight. `a/x < b/y` is asked as `a·y < b·x`: no division, no rounding. The first
+ * of the list wins a tie.
  *
  * A product can reach 2^31 · 2^40; where it leaves the integers that a double holds exactly (2^53)
  * the comparison is made again in two halves, so that it stays that of Linux's 64 bits.

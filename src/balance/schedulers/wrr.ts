@@ -1,7 +1,7 @@
 /**
  * Weighted round robin (`ip_vs_wrr.c`): passes over the list at a falling level `currentWeight`; in
- * each pass the destinations whose weight reaches the level are chosen one after the other, then the
- * level falls by the greatest common divisor of the weights, and starts again at the maximum.
+ * each pass the destinations whose weight reaches the level are chosen one after the other, then
+ * the level falls by the greatest common divisor of the weights, and starts again at the maximum.
  *
  *   weights 4 3 2   level 4: A      level 3: A B      level 2: A B C      level 1: A B C
  *

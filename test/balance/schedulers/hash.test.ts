@@ -3,7 +3,10 @@ import { fold, hash32, sipHash } from '../../../src/balance/schedulers/hash.js'
 
 const KEY = 2654435761
 
-/** Address, hash of 8 bits, with port 40000, of 10 bits; SipHash; its slot of 4093, and with the port. */
+/**
+ * Address, hash of 8 bits, with port 40000, of 10 bits; SipHash; its slot of 4093, and with the
+ * port.
+ */
 const VECTORS = [
   [0x0a000001, 39, 203, 159, 0x03080ce4, 3711, 2940],
   [0x0a000002, 137, 45, 550, 0x41cfde13, 1884, 273],

@@ -1,4 +1,6 @@
-/** What the tests of sed, nq, fo and ovf share: destinations with loads, in the order of the list. */
+/**
+ * What the tests of sed, nq, fo and ovf share: destinations with loads, in the order of the list.
+ */
 import { OVERLOAD } from '../../../src/balance/destination.js'
 import { addDestination, addService, key, makeBook, picks, slotOf } from '../rule-book.js'
 
