@@ -1,6 +1,6 @@
 /**
- * Captures, whole and damaged, through the library functions behind `uipvs replay` and `uipvs explain`.
- * Whatever the bytes are:
+ * Captures, whole and damaged, through the library functions behind `uipvs replay` and `uipvs
+ * explain`. Whatever the bytes are:
  *
  *   every frame that the reader gives (up to the first that is not Ethernet) has one verdict
  *   the counts of the summary are those of the frames
