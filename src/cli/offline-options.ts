@@ -1,6 +1,6 @@
 /**
- * What `uipvs explain` and `uipvs replay` have in common: where the rules come from, and what stands
- * for the network that an offline director does not have.
+ * What `uipvs explain` and `uipvs replay` have in common: where the rules come from, and what
+ * stands for the network that an offline director does not have.
  */
 import { createReadStream, readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
@@ -18,7 +18,7 @@ export interface OfflineFlags {
   readonly rules?: string
   readonly control?: string
   readonly mode?: Mode
-  readonly mac: readonly string[]
+  readonly mac?: readonly string[]
   readonly directorMac?: Mac
   readonly mtu?: number
 }
@@ -40,14 +40,13 @@ export function addOfflineOptions(command: Command): Command {
     .addOption(
       new Option(
         '--mode <mode>',
-        'textbook: only the Ethernet header changes; kernel: TTL, MTU and ICMP as Linux',
+        'textbook (default): only the Ethernet header changes; kernel: TTL, MTU and ICMP as Linux',
       ).choices(['textbook', 'kernel']),
     )
     .option(
       '--mac <realserver=mac>',
       'MAC address of a realserver; may be repeated',
-      (text: string, all: string[]) => [...all, text],
-      [] as string[],
+      (text: string, all: string[] = []) => [...all, text],
     )
     .option('--director-mac <mac>', 'MAC address of the director', directorMac)
     .option('--mtu <bytes>', "MTU of the director's link (default: 1500)", wholeNumber(68, 65535))
@@ -80,7 +79,7 @@ export interface Beginning {
 
 /** The rules of `--rules`, else those of the running director. */
 export async function begin(flags: OfflineFlags): Promise<Beginning> {
-  const given = parseMacs(flags.mac)
+  const given = parseMacs(flags.mac ?? [])
   if (typeof given === 'string') {
     const hint = 'write it like 192.168.1.2=02:00:00:00:00:02'
     throw new CliFailure(`'${given}' is no address and MAC (--mac)`, EXIT_USAGE, hint)
@@ -129,7 +128,9 @@ export function openCapture(path: string): AsyncIterable<Uint8Array> {
   return createReadStream(path, { highWaterMark })
 }
 
-/** An error as the operator should see it: a rule that the director refuses is told with its place. */
+/**
+ * An error as the operator should see it: a rule that the director refuses is told with its place.
+ */
 export function placed(error: unknown, { file }: Beginning): unknown {
   if (!(error instanceof RefusedRule)) return error
   const where = `rule ${error.index + 1} of ${file ?? 'the running director'}`

@@ -31,13 +31,28 @@ function reasonOf(book: RuleBook, destination: number): string {
   return destinations.isOverloaded(destination) ? 'at its upper threshold' : 'not eligible'
 }
 
-/** What each scheduler looks at, in a sentence; the score in the table is what it compares. */
+/** The load that the least-connection schedulers compare. */
+const LOAD = '256 for each active connection, 1 for each inactive one'
+const TIE = 'the first of the list wins a tie'
+
+/** Why a scheduler chose; the score in the table is what it compares, if it compares. */
 const REASONS: Readonly<Record<string, string>> = {
   rr: 'rr takes turns: the first eligible one after the one chosen last (score: places away)',
   wrr: 'wrr takes turns by weight: the next one whose weight reaches the level of this pass',
-  lc: 'lc takes the smallest load, 256 for each active connection and 1 for each inactive one (score); the first of the list wins a tie',
-  wlc: 'wlc takes the smallest load (256 for each active connection, 1 for each inactive one) divided by weight (score); the first of the list wins a tie',
+  lc: `lc takes the smallest load (score: ${LOAD}); ${TIE}`,
+  wlc: `wlc takes the smallest load in relation to weight (score: ${LOAD}, by weight); ${TIE}`,
+  sed: `sed takes the fewest active connections, with the new one, by weight (score); ${TIE}`,
+  nq: `nq takes the first one without active connections, else as sed (score)`,
+  fo: 'fo takes the greatest weight (score: its negative), whatever the load',
+  ovf: 'ovf takes the greatest weight that its active connections do not exceed',
+  lblc: 'lblc takes the one that this virtual address went to before, else as wlc (score)',
+  lblcr: 'lblcr takes the least loaded (score) of those that this virtual address goes to',
+  dh: "dh's table has it for this virtual address",
+  sh: "sh's table has it for this client",
+  mh: "mh's table has it for this client",
 }
+/** Schedulers by a fixed table: if the one found there may not be chosen, nobody is. */
+const BY_TABLE: ReadonlySet<string> = new Set(['dh', 'sh', 'mh'])
 
 export function choiceOf(
   book: RuleBook,
@@ -48,12 +63,12 @@ export function choiceOf(
 ): ExplainedChoice {
   const scheduler = book.serviceSettings[service]?.scheduler ?? ''
   const by = chosen === NONE ? null : isByTemplate ? 'template' : 'scheduler'
-  const names = REASONS[scheduler] ?? `${scheduler} chose it`
+  const reason = REASONS[scheduler] ?? `${scheduler} chose it`
   const why =
     by === 'template'
       ? 'the service is persistent, and the client has been sent there before'
       : by === 'scheduler'
-        ? names
+        ? reason
         : whyNobody(scheduler, candidates)
   return {
     scheduler,
@@ -71,5 +86,6 @@ function whyNobody(scheduler: string, candidates: readonly Standing[]): string {
   if (scheduler === 'none') return 'the service has no scheduler'
   if (candidates.length === 0) return 'the service has no realservers'
   if (candidates.every((candidate) => !candidate.eligible)) return 'no realserver is eligible'
-  return 'the scheduler found nobody'
+  if (BY_TABLE.has(scheduler)) return `the one in ${scheduler}'s table may not be chosen`
+  return `${scheduler} found nobody`
 }

@@ -20,7 +20,9 @@ export interface LookedAt {
   readonly source: AsyncIterable<Uint8Array>
 }
 
-/** Destination MAC address of the frame, if its IP packet goes to one of `vips` (by `addressKey()`). */
+/**
+ * Destination MAC address of the frame, if its IP packet goes to one of `vips` (by `addressKey()`).
+ */
 export function macForVip(bytes: Uint8Array, vips: ReadonlySet<string>): Mac | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const flow = readFlow(view, 0, bytes.length)

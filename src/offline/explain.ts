@@ -1,7 +1,8 @@
 /**
  * One frame through a director, with everything it meets on its way put on record. Nothing here
- * decides anything: the director does, as on any wire. What can be seen from outside is noted before
- * (connection, service, candidates, counters) and after (connection, counters, bytes), and compared.
+ * decides anything: the director does, as on any wire. What can be seen from outside is noted
+ * before (connection, service, candidates, counters) and after (connection, counters, bytes), and
+ * compared.
  */
 
 import { FLAG_INACTIVE, NONE } from '../balance/connection.js'

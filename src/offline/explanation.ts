@@ -78,8 +78,8 @@ export interface ExplainedLookup {
   readonly before: ExplainedConnection | null
   readonly after: ExplainedConnection | null
   /**
-   * `replaced`: it was over, and a new one took its place. `passed over`: it was over, and no new one
-   * could be had. `one-packet`: made and ended at once.
+   * `replaced`: it was over, and a new one took its place. `passed over`: it was over, and no new
+   * one could be had. `one-packet`: made and ended at once.
    */
   readonly outcome: 'hit' | 'created' | 'replaced' | 'passed over' | 'one-packet' | 'none'
 }
@@ -111,7 +111,9 @@ export interface Explanation {
     /** `itself`: the realserver is the director. Null: no way leads there. */
     readonly origin: MacOrigin | 'itself' | null
   } | null
-  /** All behind the MAC addresses left byte for byte as it came; null if the frame did not leave. */
+  /**
+   * All behind the MAC addresses left byte for byte as it came; null if the frame did not leave.
+   */
   readonly isPacketUnchanged: boolean | null
   readonly changes: readonly ExplainedChange[]
   readonly counters: readonly ExplainedCounter[]

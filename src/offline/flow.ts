@@ -1,6 +1,6 @@
 /**
- * What a frame says in one line: who wants what of whom. For people, so it allocates as it likes; the
- * director has its own eyes (engine/forward.ts). Any bytes can be given.
+ * What a frame says in one line: who wants what of whom. For people, so it allocates as it likes;
+ * the director has its own eyes (engine/forward.ts). Any bytes can be given.
  */
 import { eventOf, isServed, turned } from '../engine/event.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
@@ -22,7 +22,9 @@ export interface Flow {
   readonly destination: Int32Array
   /** Both ports in an int32, source first; null where the packet has none or they are cut off. */
   readonly ports: number | null
-  /** TCP flags, or the type of the SCTP chunk that decides; -1 if too little of a header is there. */
+  /**
+   * TCP flags, or the type of the SCTP chunk that decides; -1 if too little of a header is there.
+   */
   readonly event: number
   /** Where the IP header, the transport and the end of the packet are in the view. */
   readonly ip: number
@@ -44,7 +46,9 @@ export function protocolName(protocol: number): string {
   return PROTOCOL_NAMES[protocol] ?? `protocol ${protocol}`
 }
 
-/** Where the network layer of the frame `[at, end)` begins, and its EtherType; null if it is cut. */
+/**
+ * Where the network layer of the frame `[at, end)` begins, and its EtherType; null if it is cut.
+ */
 function networkOf(view: DataView, at: number, end: number): { type: number; ip: number } | null {
   let ip = at + ethernet.HEADER_BYTES
   if (ip > end) return null
@@ -117,8 +121,8 @@ function withTransport(view: DataView, packet: Omit<Flow, 'ports' | 'event'>): F
 }
 
 /**
- * The flow of the connection that an ICMP error is about: the quoted packet went from the VIP to the
- * client, so it is turned round. Null if `flow` is no such error.
+ * The flow of the connection that an ICMP error is about: the quoted packet went from the VIP to
+ * the client, so it is turned round. Null if `flow` is no such error.
  */
 export function quotedFlow(view: DataView, flow: Flow): Flow | null {
   const { protocol, segment, end, isLaterFragment } = flow

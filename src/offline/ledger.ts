@@ -1,6 +1,6 @@
 /**
- * All counters of a director at one moment, so that two moments can be compared: what did this frame
- * touch? Statistics as `uipvsadm --stats` has them, connection counts, and frames by verdict.
+ * All counters of a director at one moment, so that two moments can be compared: what did this
+ * frame touch? Statistics as `uipvsadm --stats` has them, connection counts, and frames by verdict.
  */
 
 import type { RuleBook } from '../balance/apply.js'

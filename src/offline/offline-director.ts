@@ -1,6 +1,7 @@
 /**
- * A whole director without a network: rules, a port of memory or of a capture, and time as the frames
- * have it. Frames take the very path that they take in the running director (`Loop`, `Director`).
+ * A whole director without a network: rules, a port of memory or of a capture, and time as the
+ * frames have it. Frames take the very path that they take in the running director (`Loop`,
+ * `Director`).
  *
  *     const offline = new OfflineDirector(port, { rules, mode: 'textbook' })
  *     offline.advanceTo(timestampMs)        everything that was due until then happens
@@ -48,6 +49,9 @@ export type MacOrigin = 'given' | 'seen' | 'made up'
 const SEED = 0x5eed
 /** Templates stay up to a minute longer than they are needed; fragments half a minute. */
 const AFTERLIFE_MS = 120_000
+/** These schedulers remember where an address went, and forget it when a day has passed. */
+const SCHEDULERS_WITH_MEMORY: ReadonlySet<string> = new Set(['lblc', 'lblcr'])
+const MEMORY_MS = 2 * 86_400_000
 
 export class OfflineDirector {
   readonly book: RuleBook
@@ -102,10 +106,10 @@ export class OfflineDirector {
   }
 
   /**
-   * Lets time pass until a frame of this timestamp (ms) arrives. Ticks come as often as in a running
-   * director while anything lives that they could end. A pause that outlives everything the tables
-   * can hold is cut short, since what comes after can't tell it from a longer one: timestamps of a
-   * capture may leap by centuries. Time never goes back, even where timestamps do.
+   * Lets time pass until a frame of this timestamp (ms) arrives. Ticks come as often as in a
+   * running director while anything lives that they could end. A pause that outlives everything the
+   * tables can hold is cut short, since what comes after can't tell it from a longer one:
+   * timestamps of a capture may leap by centuries. Time never goes back, even where timestamps do.
    */
   advanceTo(timestampMs: number): void {
     const elapsed = Number.isNaN(this.#lastMs) ? 0 : timestampMs - this.#lastMs
@@ -164,15 +168,18 @@ export class OfflineDirector {
     this.#neighbourVersion = neighbours.version
   }
 
-  /** The longest that a connection and then its template can live without traffic, in ms. */
+  /** The longest that anything the director remembers can matter without traffic, in ms. */
   #longestLife(): number {
     const { balancer } = this.director
     const ticks = Math.max(balancer.udpTimeout, ...balancer.tcpTimeouts, ...balancer.sctpTimeouts)
     let persistenceS = 0
+    let memoryMs = 0
     for (const slot of this.book.services()) {
+      const { scheduler = '' } = this.book.serviceSettings[slot] ?? {}
+      if (SCHEDULERS_WITH_MEMORY.has(scheduler)) memoryMs = MEMORY_MS
       persistenceS = Math.max(persistenceS, balancer.services.timeout(slot))
     }
-    return ticks * TICK_MS + persistenceS * 1000 + AFTERLIFE_MS
+    return ticks * TICK_MS + persistenceS * 1000 + AFTERLIFE_MS + memoryMs
   }
 }
 

@@ -127,8 +127,8 @@ function lengthened(spec: FrameSpec, length: number, protocol: ProtocolWord): Ui
 }
 
 /**
- * Bytes from hex digits: any spaces and colons between them, or the lines that `tcpdump -xx` prints,
- * with their offsets (and the text that -XX adds). @throws BadPacket
+ * Bytes from hex digits: any spaces and colons between them, or the lines that `tcpdump -xx`
+ * prints, with their offsets (and the text that -XX adds). @throws BadPacket
  */
 export function parseHex(text: string): Uint8Array {
   const digits = text.split('\n').map(hexOfLine).join('')

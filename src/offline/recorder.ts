@@ -1,6 +1,6 @@
 /**
- * A replay as a capture of its own, for Wireshark: each frame as it came on the interface `in`, with
- * its verdict as the packet's comment, and what left on the interface `out`.
+ * A replay as a capture of its own, for Wireshark: each frame as it came on the interface `in`,
+ * with its verdict as the packet's comment, and what left on the interface `out`.
  */
 import { ENDINGS, FORWARDED } from '../engine/verdict.js'
 import type { PcapngWriter } from '../port/pcapng.js'

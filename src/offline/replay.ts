@@ -1,7 +1,7 @@
 /**
  * A whole capture through a director, with the capture's clock, as fast as it goes. One frame a
- * breath, so that what becomes of a frame depends on nothing but the frames before it: `uipvs explain
- * --frame N` says the same of frame N.
+ * breath, so that what becomes of a frame depends on nothing but the frames before it: `uipvs
+ * explain --frame N` says the same of frame N.
  */
 
 import { STAT_CONNECTIONS, STAT_IN_BYTES, STAT_IN_PACKETS } from '../balance/destination.js'

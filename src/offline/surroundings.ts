@@ -1,12 +1,13 @@
 /**
- * What an offline director has instead of a network. There is no kernel to ask for routes and nobody
- * to ask for MAC addresses, so:
+ * What an offline director has instead of a network. There is no kernel to ask for routes and
+ * nobody to ask for MAC addresses, so:
  *
  *   arm          one, `offline0`, with the director's MAC address
  *   VIPs         the addresses of the services
  *   routes       everything is on the link of that arm; 127.0.0.0/8 and ::1 are the director itself
- *   neighbours   every realserver has a MAC address that never changes: the one that was given, else
- *                the one seen in the capture's own ARP, else 02:00 and the last 32 bits of its address
+ *   neighbours   every realserver has a MAC address that never changes: the one that was given,
+ *                else the one seen in the capture's own ARP, else 02:00 and the last 32 bits of its
+ *                address
  */
 import { parseAddress } from '../balance/address.js'
 import type { RuleBook } from '../balance/apply.js'

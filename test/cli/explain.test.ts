@@ -1,4 +1,6 @@
-/** `uipvs explain` from outside: its text, its JSON, its exit statuses. Golden texts: docs/examples. */
+/**
+ * `uipvs explain` from outside: its text, its JSON, its exit statuses. Golden texts: docs/examples.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,6 @@
 /** What an explanation says of frames that meet each part of the director. */
 import t from 'tap'
+import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import { ENDINGS } from '../../src/engine/verdict.js'
 import { PLAIN } from '../../src/lab/paint.js'
 import { explanationText } from '../../src/offline/print-explanation.js'
@@ -67,6 +68,15 @@ t.test('the scores are those before the choice, and the smallest wins', async (t
     const scores = choice?.candidates.flatMap(({ score }) => (score === null ? [] : [score])) ?? []
     const chosen = choice?.candidates.find((each) => each.isChosen)
     t.equal(chosen?.score, Math.min(...scores), `client ${client}`)
+  }
+})
+
+t.test('every scheduler says why', async (t) => {
+  for (const name of SCHEDULERS.keys()) {
+    const { choice } = explainer(RULES.replace('-s wlc', `-s ${name}`)).explain(packet(SYN), 0)
+    t.equal(choice?.scheduler, name)
+    t.match(choice?.why, name)
+    t.notMatch(choice?.why, 'chose it', `${name} has a sentence`)
   }
 })
 

@@ -46,6 +46,20 @@ t.test('a template outlives its connections by its own time', async (t) => {
   t.equal(late.choice?.by, 'scheduler')
 })
 
+t.test('a scheduler that remembers for a day is left that day', async (t) => {
+  const one = explainer(
+    RULES.replace('-s wlc', '-s lblc').replace('.4:80 -g -w 0', '.4:80 -g -w 9'),
+  )
+  const syn = (client: number) => packet(`tcp 10.0.0.${client}:1 192.168.1.110:80 S`)
+  const first = one.explain(syn(1), 0).choice?.chosen
+  // Traffic keeps the memory alive; the clock runs on, however long each pause.
+  for (let hour = 1; hour <= 30; hour++) {
+    t.equal(one.explain(syn(hour + 1), hour * 3_600_000).choice?.chosen, first)
+  }
+  one.offline.advanceTo(100 * 3_600_000)
+  t.equal(one.offline.now, 78 * 3_600_000 + 1_020_000, 'two days and what lives shorter')
+})
+
 t.test('MAC addresses: given, seen, made up; and they never grow old', async (t) => {
   const reply = build({
     ethernet: { source: '02:aa:00:00:00:03', destination: DIRECTOR },

@@ -1,4 +1,6 @@
-/** Captures through the offline director: verdicts, times, summary, and the capture that is written. */
+/**
+ * Captures through the offline director: verdicts, times, summary, and the capture that is written.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -41,7 +41,7 @@ interface Flags extends OfflineFlags {
   readonly ttl?: number
   readonly df?: true
   readonly len?: number
-  readonly after: readonly string[]
+  readonly after?: readonly string[]
   readonly hex?: string
   readonly pcap?: string
   readonly frame?: number
@@ -67,8 +67,7 @@ export function register(program: Command): void {
     .option(
       '--after <packet>',
       'a packet that passes before; TCP flags may be its last word; may be repeated',
-      (text: string, all: string[]) => [...all, text],
-      [] as string[],
+      (text: string, all: string[] = []) => [...all, text],
     )
     .option('--hex <digits>', 'the frame in hex, from its Ethernet header on; - reads stdin')
     .option('--pcap <file>', 'a frame of this capture (pcap or pcapng); - reads stdin')
@@ -127,7 +126,7 @@ async function explain(
     const found = whole === null ? null : macForVip(whole, vips)
     const mac = flags.directorMac ?? found ?? DEFAULT_DIRECTOR_MAC
     const explainer = explainerOf(flags, beginning, mac)
-    for (const text of flags.after) {
+    for (const text of flags.after ?? []) {
       const [protocol, from, to, letters] = text.trim().split(/\s+/)
       const before = [protocol, from, to].filter((word) => word !== undefined)
       explainer.play(packetFrame(before, letters === undefined ? {} : { flags: letters }, mac), 0)
