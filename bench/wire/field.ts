@@ -38,7 +38,12 @@ export class Field {
   constructor() {
     let reason = ''
     const lab = makeNamespaces(
-      { teardown: () => {}, plan: (_count, comment) => (reason = comment ?? '') as never },
+      {
+        teardown: () => {},
+        plan: (_count, comment) => {
+          reason = comment ?? ''
+        },
+      },
       {
         hosts: ['gen', 'director', 'sink'],
         links: [
