@@ -34,7 +34,7 @@ Examples:
   tcpdump -xx -r in.pcap -c 1 | grep 0x | uipvs explain --rules r.rules --hex -
 ${SURROUNDINGS_HELP}
 Of a running director only the rules are known here: not its connections, nor whose turn it is.
-Exit status: 0 whatever the verdict is, 1 if there is nothing to explain, 2 for a wrong command line.`
+Exit status: 0 whatever the verdict is; 1 nothing to explain; 2 wrong command line.`
 
 interface Flags extends OfflineFlags {
   readonly flags?: string
