@@ -25,7 +25,9 @@ import { Network } from './network.js'
 
 /** How often the kernel's addresses and routes are looked at. */
 const NETWORK_MS = 5_000
-/** A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash). */
+/**
+ * A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash).
+ */
 const TRASH_PERIOD_MS = 60_000
 const TRASH_IDLE_MS = 120_000
 export const TABLE_VERSION = '1.2.1'
@@ -79,8 +81,8 @@ export class DirectorDaemon {
   }
 
   /**
-   * Opens the engine and the guard. Rejects, with everything undone, if one can't be had. Rules that
-   * come meanwhile wait until it is done, or the engine would never hear of them.
+   * Opens the engine and the guard. Rejects, with everything undone, if one can't be had. Rules
+   * that come meanwhile wait until it is done, or the engine would never hear of them.
    */
   start(): Promise<void> {
     const starting = this.#start()
@@ -89,7 +91,7 @@ export class DirectorDaemon {
   }
 
   async #start(): Promise<void> {
-    if (this.options.engine === 'none') return
+    if (this.options.engine === 'none') return this.#judgeOnly()
     this.#network.refresh()
     const seed = Math.floor(Math.random() * 0x1_0000_0000) | 0
     const { interfaces, engine, mode, quiet, kernel } = this.options
@@ -115,6 +117,13 @@ export class DirectorDaemon {
     await this.#surround()
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.#estimate(), ESTIMATION_MS))
+    this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
+  }
+
+  /** Without frames there are still addresses to judge rules by, and a trash to be emptied. */
+  #judgeOnly(): void {
+    this.#lookAround()
+    this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
 
