@@ -1,14 +1,14 @@
 /**
- * ns per frame of the director through the memory port: parse, find the connection, account, rewrite.
- * Nothing of a kernel, nothing copied.
+ * ns per frame of the director through the memory port: parse, find the connection, account,
+ * rewrite. Nothing of a kernel, nothing copied.
  *
- *   node build/bench/micro.js [--frames N] [--rounds N]
+ *   npm run bench -- [--frames N] [--rounds N] [--repeats N] [--flows A,B,…] [--mode kernel]
  *
  * For each number of flows: a director with one TCP service (wlc, three destinations), a connection
- * for each flow, then frames of those flows in random order from a preloaded ring. Each number has a
- * process of its own (three directors in one share type feedback, which no real director does), and
- * they take turns, so that a slow minute of the machine hits all alike. What is printed is CPU time of
- * the process, which a busy machine disturbs less than the clock on the wall.
+ * for each flow, then frames of those flows in random order from a preloaded ring. Each number has
+ * a process of its own (three directors in one share type feedback, which no real director does),
+ * and they take turns, so that a slow minute of the machine hits all alike. What is printed is CPU
+ * time of the process, which a busy machine disturbs less than the clock on the wall.
  */
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg } from 'node:os'

@@ -119,8 +119,9 @@ async function runFile(path, totals) {
   const options = process.env.NODE_OPTIONS
   const environment = options === undefined ? ['-u', 'NODE_OPTIONS'] : [`NODE_OPTIONS=${options}`]
   const node = [process.execPath, '--enable-source-maps', join('build', path)]
-  // Started through env, since tap puts a hook of its own (for coverage, which we don't measure) into
-  // NODE_OPTIONS. Every Node that a test starts would load it: slower, and failing as another user.
+  // Started through env, since tap puts a hook of its own (for coverage, which we don't measure)
+  // into NODE_OPTIONS. Every Node that a test starts would load it: slower, and failing as another
+  // user.
   const running = t.spawn('env', [...environment, ...node], {
     name: path.replace(/\.js$/, ''),
     cwd: ROOT,

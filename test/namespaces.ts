@@ -12,7 +12,7 @@
  *
  * Every namespace's name holds our process id and a counter, so that test files can run at the same
  * time. Interfaces are up (`lo` too), IPv6 duplicate address detection is off, and no address is
- * assigned but the link-local ones (`ipv6: false` switches IPv6 off, so that nobody speaks unasked).
+ * assigned but the link-local ones (`ipv6: false` switches IPv6 off: nobody speaks unasked).
  * MAC addresses are 02:00:00:00:HH:LL, host and link counted from 1: see `macOf`.
  */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'

@@ -25,9 +25,9 @@ export function machineTime(): MachineTime {
 }
 
 /**
- * CPU time between two moments, in ms: all that was not idle. Not the sum of what the kernel says it
- * was used for: that is sampled at ticks, with which work in bursts may keep step, while idle time
- * is measured exactly (NO_HZ).
+ * CPU time between two moments, in ms: all that was not idle. Not the sum of what the kernel says
+ * it was used for: that is sampled at ticks, with which work in bursts may keep step, while idle
+ * time is measured exactly (NO_HZ).
  */
 export function busyBetween(from: MachineTime, to: MachineTime): number {
   return to.wall - from.wall - (to.idle - from.idle) - (to.stolen - from.stolen)

@@ -44,7 +44,9 @@ export async function start(name: ContestantName, options: StartOptions): Promis
   return startDirector(name, options)
 }
 
-/** The generator alone: its frames cross one veth pair and are dropped where the director begins. */
+/**
+ * The generator alone: its frames cross one veth pair and are dropped where the director begins.
+ */
 function startNothing(field: Field): Running {
   field.dropAtIngress('director', 'in')
   return kernelOnly(async () => field.stopDropping('director'))

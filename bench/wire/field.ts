@@ -1,5 +1,6 @@
 /**
- * Where the contestants run: three network namespaces in a row, every frame crossing two veth pairs.
+ * Where the contestants run: three network namespaces in a row, every frame crossing two veth
+ * pairs.
  *
  *   gen                       director                         sink
  *   +-----------+             +----------------------+         +--------------------+

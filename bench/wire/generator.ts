@@ -2,7 +2,7 @@
  * The generator: UDP frames of one size and many flows over a packet socket, 256 for each system
  * call (sendmmsg), all prepared before the first one leaves.
  *
- *     node generator.js '{"interface":"eth0","mac":…,"address":VIP,"port":9,"flows":256,"bytes":60}'
+ *     node generator.js '{"interface":"eth0","mac":…,"address":VIP,"port":9,"flows":256,…}'
  *
  * Each line of its standard input, `RATE MS`, makes it send for so long: as many frames a second,
  * in a burst each millisecond or so; or, if the rate is 0, as many as it can. Then it answers with

@@ -7,7 +7,7 @@
  *
  * The order in which things are objected to is Linux's (`ip_vs_ctl.c`), as ipvsadm users see it.
  */
-import { Balancer, type Limits } from './balancer.js'
+import { Balancer } from './balancer.js'
 import { NONE } from './connection.js'
 import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
 import {
@@ -23,6 +23,7 @@ import {
   TIMEOUT_MAX_S,
   UNKNOWN_SURROUNDINGS,
 } from './judge.js'
+import type { Limits } from './limits.js'
 import type { Region } from './region.js'
 import {
   type DestinationKey,

@@ -13,6 +13,7 @@ import {
   NONE,
 } from './connection.js'
 import { DestinationTable } from './destination.js'
+import type { Limits } from './limits.js'
 import { Persistence } from './persistence.js'
 import { Region, regionBytes } from './region.js'
 import { SCTP, TCP, UDP } from './rule.js'
@@ -34,23 +35,6 @@ import {
 import { TemplateTable } from './template.js'
 import { type FollowedKernel, Thresholds } from './thresholds.js'
 import { type Expirer, TICK_MS, TICKS_PER_S } from './timer-wheel.js'
-
-/** Sizes of the tables. Fixed at start: nothing is allocated after. */
-export interface Limits {
-  readonly services: number
-  readonly destinations: number
-  readonly connections4: number
-  readonly connections6: number
-  readonly templates: number
-}
-
-export const DEFAULT_LIMITS: Limits = {
-  services: 32_768,
-  destinations: 262_144,
-  connections4: 1_048_576,
-  connections6: 262_144,
-  templates: 262_144,
-}
 
 /** How long a connection lives until its first state (the kernel's `IP_VS_CONN` default: 3 s). */
 const FIRST_TIMEOUT_TICKS = 3 * TICKS_PER_S
@@ -279,9 +263,9 @@ export class Balancer {
   }
 
   /**
-   * What a packet of a connection changes, in Linux's order: statistics, state, packet count, timer.
-   * `event`: TCP flags, or the type of the SCTP chunk that decides, or -1 if the header is too
-   * short to tell; `bytes`: length of the IP packet.
+   * What a packet of a connection changes, in Linux's order: statistics, state, packet count,
+   * timer. `event`: TCP flags, or the type of the SCTP chunk that decides, or -1 if the header is
+   * too short to tell; `bytes`: length of the IP packet.
    */
   account(
     table: ConnectionTable,
@@ -366,7 +350,9 @@ export class Balancer {
     this.destinations.addInactive(destination, active ? -1 : 1)
   }
 
-  /** Ends a connection: out of the counts of its destination, off its template, out of the table. */
+  /**
+   * Ends a connection: out of the counts of its destination, off its template, out of the table.
+   */
   close(table: ConnectionTable, slot: number): void {
     const destination = table.destination(slot)
     const template = table.control(slot)

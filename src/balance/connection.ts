@@ -16,10 +16,10 @@
  *   13,14  the timer wheel's links
  *   15     CONTROL: slot of the template that controls it + 1, or 0
  *
- * A record's index (its slot) never changes while it lives. `packets` counts to 255 and stays there:
- * the defence asks for 1 to 8. `use` is 0 in a free record and otherwise a number from 1 to 15 that
- * changes with each new owner, so that a reader in another thread can tell that a record changed
- * hands while it was being read (`control/readers.ts`).
+ * A record's index (its slot) never changes while it lives. `packets` counts to 255 and stays
+ * there: the defence asks for 1 to 8. `use` is 0 in a free record and otherwise a number from 1 to
+ * 15 that changes with each new owner, so that a reader in another thread can tell that a record
+ * changed hands while it was being read (`control/readers.ts`).
  *
  *   heads[bucket] --> record --CHAIN--> record --CHAIN--> 0
  */

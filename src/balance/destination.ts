@@ -9,9 +9,9 @@
  *
  *   service.HEAD --> newest <--> older <--> oldest --> NONE
  *
- * A deleted destination is unlinked but keeps its record (Linux's trash) while connections may refer
- * to it, and gets it back if it is added again; `reap` frees it. So a slot is never reused while
- * anything points to it.
+ * A deleted destination is unlinked but keeps its record (Linux's trash) while connections may
+ * refer to it, and gets it back if it is added again; `reap` frees it. So a slot is never reused
+ * while anything points to it.
  */
 import type { Region } from './region.js'
 

@@ -1,5 +1,6 @@
 /**
- * The hash of our own tables, and their sizes. (Schedulers whose choices are hashes use Linux's own.)
+ * The hash of our own tables, and their sizes. (Schedulers whose choices are hashes use Linux's
+ * own.)
  */
 
 /** A power of two that is at least `count`, so that chains stay about one record long. */

@@ -31,7 +31,9 @@ export interface Surroundings {
   hasInterface(name: string): boolean
 }
 
-/** Nothing is known of the surroundings: in tests and in workers, whose rules were judged already. */
+/**
+ * Nothing is known of the surroundings: in tests and in workers, whose rules were judged already.
+ */
 export const UNKNOWN_SURROUNDINGS: Surroundings = {
   isBroadcast: (address) => address === '255.255.255.255',
   isLocal: () => false,

@@ -1,6 +1,6 @@
 /**
- * Persistence: the connections of a client go where its first one went (`ip_vs_sched_persist`). What
- * is remembered is a template; which connections share one is a matter of its key:
+ * Persistence: the connections of a client go where its first one went (`ip_vs_sched_persist`).
+ * What is remembered is a template; which connections share one is a matter of its key:
  *
  *   packet to the service's own port        client & mask, VIP, port
  *   service with port 0, or FTP's           client & mask, VIP, 0

@@ -1,7 +1,7 @@
 /**
  * Every change that an operator can make, as a value. A command line of `ipvsadm`, a restored file,
- * a request to the control socket and a step of a test are all lists of these; `apply.ts` is the one
- * function that carries them out, in the main thread (to judge them) and in the workers.
+ * a request to the control socket and a step of a test are all lists of these; `apply.ts` is the
+ * one function that carries them out, in the main thread (to judge them) and in the workers.
  *
  * Addresses are text here (`192.168.1.110`, `2001:db8::110`, canonical), since rules are written,
  * sent as JSON and read by people.
@@ -32,7 +32,9 @@ export interface ServiceSettings {
   readonly ops: boolean
   /** Persistence engine, '' for none. */
   readonly pe: string
-  /** Scheduler flag bits as in linux/ip_vs.h: 0x8 flag-1/fallback, 0x10 flag-2/port, 0x20 flag-3. */
+  /**
+   * Scheduler flag bits as in linux/ip_vs.h: 0x8 flag-1/fallback, 0x10 flag-2/port, 0x20 flag-3.
+   */
   readonly schedulerFlags: number
 }
 
@@ -104,7 +106,9 @@ export type Rule =
   /** Frees destinations that nothing refers to any more, by slot; sent by the director itself. */
   | { readonly op: 'reap'; readonly slots: readonly number[] }
 
-/** Why a rule was refused. `code` is stable; the kernel's errno of the same name is what Linux says. */
+/**
+ * Why a rule was refused. `code` is stable; the kernel's errno of the same name is what Linux says.
+ */
 export type RuleErrorCode =
   | 'EEXIST' // the service or destination is there already
   | 'ESRCH' // no such service

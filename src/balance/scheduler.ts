@@ -2,8 +2,8 @@
  * What a scheduler is: the record of functions that Linux registers for one (`struct
  * ip_vs_scheduler`), one file each under the kernel's own name in `schedulers/`.
  *
- * A service has its own instance. It may keep state between choices, and hears of each change to the
- * list of destinations. Adding a scheduler is one file and one line in `schedulers/index.ts`.
+ * A service has its own instance. It may keep state between choices, and hears of each change to
+ * the list of destinations. Adding a scheduler is one file and one line in `schedulers/index.ts`.
  */
 import type { DestinationTable } from './destination.js'
 import type { ServiceTable } from './service.js'

@@ -1,7 +1,7 @@
 /**
- * SCTP as the director sees it: the client's half only (`net/netfilter/ipvs/ip_vs_proto_sctp.c`, the
- * block for input-only connections). The event is the type of the first chunk; unknown types count
- * as DATA. Only ESTABLISHED is an active connection.
+ * SCTP as the director sees it: the client's half only (`net/netfilter/ipvs/ip_vs_proto_sctp.c`,
+ * the block for input-only connections). The event is the type of the first chunk; unknown types
+ * count as DATA. Only ESTABLISHED is an active connection.
  */
 export const SCTP_STATES = [
   'NONE',

@@ -73,7 +73,9 @@ export class ServiceTable {
     return [(capacity + 1) * SERVICE_BYTES]
   }
 
-  /** A new service with this key, or NONE if the table is full. `fwmark` 0: known by its address. */
+  /**
+   * A new service with this key, or NONE if the table is full. `fwmark` 0: known by its address.
+   */
   create(
     family: number,
     protocol: number,

@@ -1,9 +1,12 @@
 /**
- * The settings that Linux has under `net.ipv4.vs` and that decide about packets, under Linux's names
- * and with Linux's defaults (`Documentation/networking/ipvs-sysctl.rst`).
+ * The settings that Linux has under `net.ipv4.vs` and that decide about packets, under Linux's
+ * names and with Linux's defaults (`Documentation/networking/ipvs-sysctl.rst`).
  */
 export class Sysctls {
-  /** What a SYN on an old connection does: 0 keep it, non-zero reschedule when closed, bit 2 in FIN_WAIT. */
+  /**
+   * What a SYN on an old connection does: 0 keep it, non-zero reschedule when closed, bit 2 in
+   * FIN_WAIT.
+   */
   conn_reuse_mode = 1
   /** End connections whose destination is gone, instead of dropping their packets. */
   expire_nodest_conn = 0

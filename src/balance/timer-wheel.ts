@@ -45,7 +45,9 @@ export class TimerWheel {
   /** The tick that is to be worked on next; all before are done. */
   #clock = 0
 
-  /** `due`, `next` and `prev` are the positions of the three words in a record of `stride` words. */
+  /**
+   * `due`, `next` and `prev` are the positions of the three words in a record of `stride` words.
+   */
   constructor(words: Int32Array, stride: number, due: number, next: number, prev: number) {
     this.#words = words
     this.#stride = stride

@@ -1,7 +1,7 @@
 /**
  * A file of rules as `ipvsadm-save` writes it, as a list of rules: what `uipvs run --rules`,
- * `replay` and `explain` begin with. Comments (`#`) and empty lines are skipped; the first line that is
- * no rule is an error that names it.
+ * `replay` and `explain` begin with. Comments (`#`) and empty lines are skipped; the first line
+ * that is no rule is an error that names it.
  */
 import type { Rule } from '../balance/rule.js'
 import { CliFailure } from './failure.js'

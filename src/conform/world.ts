@@ -3,7 +3,8 @@
  * port without a wire, and a clock that a player sets. All neighbours are known beforehand.
  */
 import { RuleBook } from '../balance/apply.js'
-import { Balancer, type Limits } from '../balance/balancer.js'
+import { Balancer } from '../balance/balancer.js'
+import type { Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import { FileNames } from '../cli/ipvsadm/names.js'

@@ -180,7 +180,9 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-/** The body of a refusal, `{error: {code, subject, message, index, applied}}`; null if it is none. */
+/**
+ * The body of a refusal, `{error: {code, subject, message, index, applied}}`; null if it is none.
+ */
 function refusalIn(text: string): RefusalBody | null {
   let body: unknown
   try {

@@ -1,11 +1,14 @@
 /**
- * Rates as the kernel shows them (`net/netfilter/ipvs/ip_vs_est.c`), and counters that `-Z` sets back.
+ * Rates as the kernel shows them (`net/netfilter/ipvs/ip_vs_est.c`), and counters that `-Z` sets
+ * back.
  *
- * Every 2 s the change of each counter since the last time is scaled and averaged with weight 1/4, in
- * whole numbers:
+ * Every 2 s the change of each counter since the last time is scaled and averaged with weight 1/4,
+ * in whole numbers:
  *
- *   connections, packets    r = change << 9      average += (r - average) >> 2      shown (average + 511) >> 10
- *   bytes                   r = change << 4      average += (r - average) >> 2      shown (average + 15) >> 5
+ *                           connections, packets        bytes
+ *   r is                    change << 9                 change << 4
+ *   average grows by        (r - average) >> 2          (r - average) >> 2
+ *   shown is                (average + 511) >> 10       (average + 15) >> 5
  *
  * The cells that a worker writes only ever grow; zero is a base that is subtracted. Rows belong to
  * slots of a table; a row whose epoch changed begins anew.

@@ -1,8 +1,9 @@
 /**
- * Listings, read from the tables that a worker writes while it goes on writing: no message, no pause.
+ * Listings, read from the tables that a worker writes while it goes on writing: no message, no
+ * pause.
  *
- * What rules say comes from the main thread's own copy (`book`), what traffic says from the worker's
- * tables (`live`); both know a service and a destination by the same slot.
+ * What rules say comes from the main thread's own copy (`book`), what traffic says from the
+ * worker's tables (`live`); both know a service and a destination by the same slot.
  */
 import type { RuleBook } from '../balance/apply.js'
 import type { Balancer } from '../balance/balancer.js'

@@ -1,6 +1,6 @@
 /**
- * What a request to the control socket may contain, checked before anything looks at it. The types in
- * `balance/rule.ts` say the same to the compiler; `satisfies` keeps the two together.
+ * What a request to the control socket may contain, checked before anything looks at it. The types
+ * in `balance/rule.ts` say the same to the compiler; `satisfies` keeps the two together.
  */
 import { z } from 'zod'
 import type { Rule } from '../balance/rule.js'

@@ -1,6 +1,6 @@
 /**
- * The main thread's side of a worker: starts it, sends orders and waits for their answers, and reads
- * what it publishes.
+ * The main thread's side of a worker: starts it, sends orders and waits for their answers, and
+ * reads what it publishes.
  */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,9 @@ import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
 
 const WORKER = new URL('./worker.js', import.meta.url)
-/** Number of the inherited descriptor in a child: behind stdin, stdout, stderr and Node's channel. */
+/**
+ * Number of the inherited descriptor in a child: behind stdin, stdout, stderr and Node's channel.
+ */
 const CHILD_MEMORY_FD = 4
 
 interface Waiting {
@@ -34,7 +36,9 @@ export class EngineHandle {
   /** What the worker publishes, and its tables, to be read only. */
   readonly memory: WorkerMemory
   readonly tables: Balancer
-  /** Settles when the worker has gone: with nothing if it was told to stop, else with the reason. */
+  /**
+   * Settles when the worker has gone: with nothing if it was told to stop, else with the reason.
+   */
   readonly gone: Promise<Error | undefined>
   readonly #send: (id: number, order: Order) => void
   readonly #waiting = new Map<number, Waiting>()

@@ -7,7 +7,8 @@
  * The main thread never writes here. Each number is consistent by itself; two of them may be a few
  * frames apart.
  */
-import { Balancer, type Limits } from '../balance/balancer.js'
+import { Balancer } from '../balance/balancer.js'
+import type { Limits } from '../balance/limits.js'
 import { Region, regionBytes } from '../balance/region.js'
 import { VERDICT_COUNT } from '../engine/verdict.js'
 

@@ -1,5 +1,5 @@
 /** What the main thread and a worker say to each other. All of it is plain data. */
-import type { Limits } from '../balance/balancer.js'
+import type { Limits } from '../balance/limits.js'
 import type { Rule } from '../balance/rule.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import type { Mode } from '../engine/director-state.js'

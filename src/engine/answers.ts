@@ -5,8 +5,8 @@
  *
  * An answer is written into the outbox, since it may be longer than the frame that asked and frames
  * of a ring lie close together. It goes back to the MAC address that the frame came from, with the
- * same VLAN tags, and has the frame's destination (the VIP) as its source. Each method tells whether
- * an answer was sent; none is where the rate limit or a rule of the RFCs forbids it.
+ * same VLAN tags, and has the frame's destination (the VIP) as its source. Each method tells
+ * whether an answer was sent; none is where the rate limit or a rule of the RFCs forbids it.
  */
 import * as checksum from '../wire/checksum.js'
 import * as ethernet from '../wire/ethernet.js'
@@ -20,10 +20,14 @@ import type { Arm, Outbox } from './port.js'
 import type { RateLimit } from './rate-limit.js'
 
 const TTL = 64
-/** What an ICMP error quotes is cut so that the whole packet has this length (RFC 1812, RFC 4443). */
+/**
+ * What an ICMP error quotes is cut so that the whole packet has this length (RFC 1812, RFC 4443).
+ */
 const ICMP_ERROR_BYTES_MAX = 576
 const ICMPV6_ERROR_BYTES_MAX = 1280
-/** Precedence "internetwork control", which Linux gives to ICMP errors (RFC 1812 section 4.3.2.5). */
+/**
+ * Precedence "internetwork control", which Linux gives to ICMP errors (RFC 1812 section 4.3.2.5).
+ */
 const TOS_CONTROL = 0xc0
 
 export class Answers {

@@ -1,6 +1,6 @@
 /**
- * What the director knows besides the rules: its arms, the VIPs, the neighbours, and the way to each
- * destination. And what happens between frames: the clock, what is due, changes from outside.
+ * What the director knows besides the rules: its arms, the VIPs, the neighbours, and the way to
+ * each destination. And what happens between frames: the clock, what is due, changes from outside.
  */
 
 import type { RuleBook } from '../balance/apply.js'
@@ -116,8 +116,9 @@ export class DirectorState {
   /** The VIPs from now on; those that are new are announced. */
   setVips(vips: readonly Vip[]): void {
     const added = vips.filter((vip) => {
-      const [w0, w1, w2, w3] = vip.words
-      return vip.announced && this.vips.find(vip.family, w0, w1, w2, w3) < 0
+      const words = vip.words
+      if (!vip.announced) return false
+      return this.vips.find(vip.family, words[0], words[1], words[2], words[3]) < 0
     })
     this.vips.replace(vips)
     if (added.length > 0) this.resolver.announce(added, ANNOUNCE_ROUNDS, this.now)

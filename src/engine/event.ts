@@ -1,7 +1,7 @@
 /**
  * What a packet says to the state machine of its connection, in one number: the flags of a TCP
- * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if its header is not all there, with
- * which nothing is opened and no state changes.
+ * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if its header is not all there,
+ * with which nothing is opened and no state changes.
  */
 import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
 import * as sctp from '../wire/sctp.js'

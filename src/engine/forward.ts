@@ -6,7 +6,7 @@
  *   2. network layer       is it a sound IP packet?
  *   3. whose conversation? a connection that exists, or a service that opens one
  *   4. account             statistics, state, timer: as Linux does, before it leaves
- *   5. send it on          the MAC addresses of the realserver and of the director (`transmitter.ts`)
+ *   5. send it on          the MAC addresses of realserver and director (`transmitter.ts`)
  *
  * Each step asks one question at a time, and each answer that ends the journey has a name
  * (`verdict.ts`). Nothing here allocates, throws or logs. A frame is `(view, frame, end)`, offsets
@@ -345,8 +345,8 @@ export class Director extends DirectorState {
 
   /**
    * How a packet's connection stands. OVER, and as if there were none: the packet opens, and the
-   * connection has ended; its destination is gone, with `expire_nodest_conn`; or the last service of
-   * the family is gone, with which Linux leaves the path of packets altogether.
+   * connection has ended; its destination is gone, with `expire_nodest_conn`; or the last service
+   * of the family is gone, with which Linux leaves the path of packets altogether.
    */
   #standing(table: ConnectionTable, slot: number, protocol: number, event: number): number {
     const { balancer } = this
@@ -360,9 +360,10 @@ export class Director extends DirectorState {
   }
 
   /**
-   * The event that moves the state of an IPv6 connection. Linux reads TCP's flags (and SCTP's chunk)
-   * as if the transport header followed the 40 bytes of the IPv6 header, whatever follows; so do we,
-   * for the states and timeouts that users of both compare. Only packets with extension headers differ.
+   * The event that moves the state of an IPv6 connection. Linux reads TCP's flags (and SCTP's
+   * chunk) as if the transport header followed the 40 bytes of the IPv6 header, whatever follows;
+   * so do we, for the states and timeouts that users of both compare. Only packets with extension
+   * headers differ.
    */
   #stateEvent6(
     view: DataView,

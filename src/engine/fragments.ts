@@ -1,8 +1,8 @@
 /**
  * Fragments in textbook mode, where every packet passes byte for byte: the later fragments of a
  * datagram carry no ports, so they follow the first one. Bounded on both sides: the table remembers
- * the latest datagrams and forgets the oldest, and fragments that overtook their first one are kept,
- * a few, for a short time.
+ * the latest datagrams and forgets the oldest, and fragments that overtook their first one are
+ * kept, a few, for a short time.
  *
  * A datagram is known by (source, destination, identification, protocol) (RFC 791 section 3.2,
  * RFC 8200 section 4.5).
@@ -39,7 +39,9 @@ export class FragmentTable {
     this.key[9] = protocol
   }
 
-  /** The datagram of `key` goes to this destination. Takes the place of an older one, if need be. */
+  /**
+   * The datagram of `key` goes to this destination. Takes the place of an older one, if need be.
+   */
   remember(destination: number, now: number): void {
     const slot = this.hash() & (ENTRIES - 1)
     this.#entries.set(this.key, slot * WORDS)

@@ -1,7 +1,7 @@
 /**
- * The frames that the director itself says on a link, written into the outbox: ARP requests, replies
- * and announcements, neighbour solicitations and advertisements. When to say what is a matter of
- * `resolver.ts`.
+ * The frames that the director itself says on a link, written into the outbox: ARP requests,
+ * replies and announcements, neighbour solicitations and advertisements. When to say what is a
+ * matter of `resolver.ts`.
  */
 import type { NeighbourTable } from '../link/neighbour.js'
 import * as arp from '../wire/arp.js'

@@ -1,6 +1,7 @@
 /**
  * A token bucket for what the director sends by itself, so that nobody can use it to flood others
- * (RFC 1812 section 4.3.2.8). `perSecond` tokens a second, `burst` at most; infinite ones never limit.
+ * (RFC 1812 section 4.3.2.8). `perSecond` tokens a second, `burst` at most; infinite ones never
+ * limit.
  *
  * Its two numbers are cells of a typed array: as fields V8 would box a new one for each answer.
  */

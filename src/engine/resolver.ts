@@ -123,7 +123,10 @@ export class Resolver {
     return this.#frames.answerSolicitation(arm, view, frame, ip, at) ? ND_ANSWERED : ND_IGNORED
   }
 
-  /** Learns the MAC in an option; the neighbour is the target (at === holder) or the packet's source. */
+  /**
+   * Learns the MAC in an option; the neighbour is the target (at === holder) or the packet's
+   * source.
+   */
   #learn6(
     arm: number,
     view: DataView,
@@ -163,7 +166,8 @@ export class Resolver {
   ): boolean {
     const at = this.held.hold(neighbour, bytes, frame, length, now)
     if (at < 0) return false
-    // What the sender's hardware was to do must be done before the copy leaves as an ordinary frame.
+    // What the sender's hardware was to do must be done before the copy leaves as an ordinary
+    // frame.
     if (isPartial) finishChecksum(this.held.view, at + (ip - frame))
     return true
   }

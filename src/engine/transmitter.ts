@@ -35,8 +35,8 @@ export class Transmitter {
   }
 
   /**
-   * Sends frame `i`, whose packet is `[ip, end)`, to `destination`. `isRelated`: an ICMP error about
-   * a connection, which is never answered with another error.
+   * Sends frame `i`, whose packet is `[ip, end)`, to `destination`. `isRelated`: an ICMP error
+   * about a connection, which is never answered with another error.
    */
   transmit(
     batch: Batch,

@@ -1,7 +1,7 @@
 /**
  * Frames that came before the MAC address of their realserver was known: copies in a bounded pool,
- * in the order of their arrival, each until its neighbour answers or its time is up. The kernel keeps
- * such a queue too, for each neighbour.
+ * in the order of their arrival, each until its neighbour answers or its time is up. The kernel
+ * keeps such a queue too, for each neighbour.
  */
 export const HELD_FRAMES_MAX = 256
 export const HELD_FRAME_BYTES = 2048

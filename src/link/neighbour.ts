@@ -1,7 +1,8 @@
 /**
- * Neighbours: the MAC addresses of the next hops towards the realservers, resolved and kept fresh by
- * the director itself (RFC 826 for IPv4, RFC 4861 section 7 for IPv6). A realserver is resolved when it
- * is added, not when its first client knocks. States have the kernel's names (`linux/neighbour.h`):
+ * Neighbours: the MAC addresses of the next hops towards the realservers, resolved and kept fresh
+ * by the director itself (RFC 826 for IPv4, RFC 4861 section 7 for IPv6). A realserver is resolved
+ * when it is added, not when its first client knocks. States have the kernel's names
+ * (`linux/neighbour.h`):
  *
  *                 answer                 30 s                    answer
  *   INCOMPLETE -----------> REACHABLE -----------> PROBE -------------------> REACHABLE
@@ -10,8 +11,8 @@
  *     FAILED --- 5 s, again INCOMPLETE          INCOMPLETE
  *
  * REACHABLE and PROBE are usable: a frame is sent to the last known address while it is being
- * confirmed. Never from any state but INCOMPLETE, PROBE, REACHABLE, FAILED by an answer: what we did
- * not ask for is learned only if it concerns a neighbour that we use.
+ * confirmed. Never from any state but INCOMPLETE, PROBE, REACHABLE, FAILED by an answer: what we
+ * did not ask for is learned only if it concerns a neighbour that we use.
  *
  * Columns are typed arrays indexed by the neighbour's slot. Times are ms.
  */

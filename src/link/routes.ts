@@ -1,7 +1,7 @@
 /**
  * The way to a realserver, as the director's kernel would choose it: longest prefix first, then the
- * order given (the kernel's metric order). Asked when a destination is added or routes change, never
- * for a frame.
+ * order given (the kernel's metric order). Asked when a destination is added or routes change,
+ * never for a frame.
  */
 export interface Route {
   readonly family: 4 | 6

@@ -8,7 +8,8 @@
  *     offline.breathe()                     the frames that the port has
  */
 import { RuleBook } from '../balance/apply.js'
-import { Balancer, DEFAULT_LIMITS, type Limits } from '../balance/balancer.js'
+import { Balancer } from '../balance/balancer.js'
+import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
 import { type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'

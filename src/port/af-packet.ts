@@ -16,16 +16,16 @@
  * frames that concern nobody we serve (`bpf-filter.ts`). The kernel's own stack sees all of them
  * too: `daemon/guard.ts` keeps it from answering.
  *
- * The socket that receives also sends. PACKET_QDISC_BYPASS on a second one was measured and left out:
- * over veth it was no quicker (1.8 µs of CPU time a frame against 1.7, 60 bytes, relay pinned to a
- * core), it drops aggregates that the device can't cut itself, it hides what leaves from tcpdump,
- * and two ways out would put the frames of a flow out of order.
+ * The socket that receives also sends. PACKET_QDISC_BYPASS on a second one was measured and left
+ * out: over veth it was no quicker (1.8 µs of CPU time a frame against 1.7, 60 bytes, relay pinned
+ * to a core), it drops aggregates that the device can't cut itself, it hides what leaves from
+ * tcpdump, and two ways out would put the frames of a flow out of order.
  *
  * Three limits of the kernel, known and accepted. The ring hands over a block when it is full or
  * after a millisecond: at low rates a frame waits that long (a ping through two arms takes 1.7 ms).
  * SCTP aggregates (veth makes them) can't be expressed in a virtio header: the kernel drops them as
- * if the ring were full. Nor can a CRC32c that an SCTP sender on veth left to hardware: between veth
- * pairs nobody looks at it, a real card would fill in the wrong kind of sum.
+ * if the ring were full. Nor can a CRC32c that an SCTP sender on veth left to hardware: between
+ * veth pairs nobody looks at it, a real card would fill in the wrong kind of sum.
  */
 import { Batch } from '../engine/batch.js'
 import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'

@@ -254,7 +254,9 @@ function composeServing(four: readonly number[], six: readonly number[][]): bpf.
 /** So many addresses are compared one by one: a search by halves costs more instructions. */
 const LEAF_ADDRESSES = 8
 
-/** Accepts if the accumulator is one of the ascending `values`, else rejects. A search by halves. */
+/**
+ * Accepts if the accumulator is one of the ascending `values`, else rejects. A search by halves.
+ */
 function chooseAmong(p: FilterProgram, values: readonly number[]): void {
   if (values.length <= LEAF_ADDRESSES) {
     // An end of its own, near enough for short jumps.

@@ -22,8 +22,8 @@ export function formatIpv4(address: number): string {
 }
 
 /**
- * Puts an IPv6 address into `out` as four int32 words. False, and `out` as it was, if `text` is none.
- * Zones (`%eth0`) and prefix lengths are not part of an address.
+ * Puts an IPv6 address into `out` as four int32 words. False, and `out` as it was, if `text` is
+ * none. Zones (`%eth0`) and prefix lengths are not part of an address.
  */
 export function parseIpv6(text: string, out: Int32Array): boolean {
   const groups = parseGroups(text)
@@ -113,13 +113,15 @@ function hex32(word: number): string {
 
 /**
  * The solicited-node multicast address ff02::1:ffXX:XXXX (RFC 4291 section 2.7.1) takes its last 24
- * bits from the address that is asked for; the MAC address of that group, 33:33:ff:XX:XX:XX (RFC 2464
- * section 7), takes the same last word.
+ * bits from the address that is asked for; the MAC address of that group, 33:33:ff:XX:XX:XX (RFC
+ * 2464 section 7), takes the same last word.
  */
 export const SOLICITED_NODE_WORD0 = 0xff020000 | 0
 export const SOLICITED_NODE_WORD1 = 0
 export const SOLICITED_NODE_WORD2 = 1
-/** First 16 bits of the MAC address of every IPv6 multicast group; the last 32 are its last word. */
+/**
+ * First 16 bits of the MAC address of every IPv6 multicast group; the last 32 are its last word.
+ */
 export const MULTICAST6_MAC_HIGH = 0x3333
 
 /** Last word of the solicited-node address, and of its MAC, for an address with this last word. */

@@ -1,12 +1,12 @@
 /**
- * Frames made to order, for tests, `uipvs explain`, `uipvs doctor` and the lab. Never on the path of
- * a frame.
+ * Frames made to order, for tests, `uipvs explain`, `uipvs doctor` and the lab. Never on the path
+ * of a frame.
  *
  *   build({ ipv4: { source: '192.168.1.254', destination: '192.168.1.110' },
  *           tcp: { sport: 40000, dport: 80, flags: 'S' } })
  *
- * A spec that can't be built (a bad address, more bytes than a length can say) throws a TypeError: it
- * is a mistake of the caller's.
+ * A spec that can't be built (a bad address, more bytes than a length can say) throws a TypeError:
+ * it is a mistake of the caller's.
  */
 import { parseIpv4, parseIpv6, parseMac } from './address.js'
 import * as arp from './arp.js'
@@ -22,7 +22,9 @@ export { viewOf }
 
 export const SOURCE_MAC = '02:00:00:00:00:fe'
 export const DESTINATION_MAC = '02:00:00:00:00:01'
-/** RFC 3692: for experiments. What a packet without a transport carries, if nothing else is said. */
+/**
+ * RFC 3692: for experiments. What a packet without a transport carries, if nothing else is said.
+ */
 const PROTO_EXPERIMENT = 253
 const LENGTH_MAX = 0xffff
 

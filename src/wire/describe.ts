@@ -1,10 +1,12 @@
 /**
- * What stands in a frame, for people: `uipvs explain`, the page, docs, failing tests. A frame is read
- * layer by layer through the `fields` tables of the codecs, so what is shown is what the codecs see.
+ * What stands in a frame, for people: `uipvs explain`, the page, docs, failing tests. A frame is
+ * read layer by layer through the `fields` tables of the codecs, so what is shown is what the
+ * codecs see.
  *
- * Any bytes can be described. A header that is cut shows the fields that are whole and ends the walk;
- * what nothing is known of is `payload`, what lies behind the end of the IP packet `padding`. A packet
- * that an ICMP error quotes is read as any other; a quote within that quote counts as payload.
+ * Any bytes can be described. A header that is cut shows the fields that are whole and ends the
+ * walk; what nothing is known of is `payload`, what lies behind the end of the IP packet `padding`.
+ * A packet that an ICMP error quotes is read as any other; a quote within that quote counts as
+ * payload.
  */
 import { formatIpv4, formatIpv6, formatMac } from './address.js'
 import * as arp from './arp.js'
@@ -36,7 +38,9 @@ export interface Layer {
 
 /** Bytes of payload that are shown. */
 const SHOWN_BYTES = 32
-/** Where a walk over tags, extension headers, chunks or options ends: a frame may be full of them. */
+/**
+ * Where a walk over tags, extension headers, chunks or options ends: a frame may be full of them.
+ */
 const LAYERS_MAX = 32
 
 /** The layers of the Ethernet frame `[at, end)`, outermost first. */

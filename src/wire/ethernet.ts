@@ -9,8 +9,8 @@
  * A tag shifts the type, and what follows, by VLAN_TAG_BYTES: behind a tag, `type(view, at +
  * VLAN_TAG_BYTES)` is the type of what the tag encloses. The frame check sequence never reaches us.
  *
- * A MAC address is two numbers here: its first 16 bits (`high`, unsigned) and its last 32 (`low`, an
- * int32 bit pattern). Callers know that a header's 14 bytes lie within the frame; this codec has
+ * A MAC address is two numbers here: its first 16 bits (`high`, unsigned) and its last 32 (`low`,
+ * an int32 bit pattern). Callers know that a header's 14 bytes lie within the frame; this codec has
  * nothing else to doubt.
  */
 import { type Field, field } from './field.js'
@@ -119,7 +119,9 @@ export function writeHeader(
   setType(view, at, type)
 }
 
-/** Writes a tag with priority 0. `tagAt` is where its own type stands; the enclosed type follows. */
+/**
+ * Writes a tag with priority 0. `tagAt` is where its own type stands; the enclosed type follows.
+ */
 export function writeTag(view: DataView, tagAt: number, tagProtocol: number, id: number): void {
   view.setUint16(tagAt, tagProtocol)
   view.setUint16(tagAt + 2, id)

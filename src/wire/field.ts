@@ -2,14 +2,14 @@
  * How a codec tells everyone else what its header looks like.
  *
  * Each codec exports a table `fields` of these. `describe.ts`, the docs and the tests read a header
- * through the table, the path of a frame through the codec's accessors, and a test compares the two;
- * so what people are shown of a header can't differ from what the director sees.
+ * through the table, the path of a frame through the codec's accessors, and a test compares the
+ * two; so what people are shown of a header can't differ from what the director sees.
  */
 
 /**
  * How a value is written for people: `number` decimal, `hex` with all its digits, both with the
- * value's name if `names` has one; `mac`, `ipv4`, `ipv6` as addresses; `flags` hex with the names of
- * the bits that are set, the lowest first.
+ * value's name if `names` has one; `mac`, `ipv4`, `ipv6` as addresses; `flags` hex with the names
+ * of the bits that are set, the lowest first.
  */
 export type FieldKind = 'number' | 'hex' | 'mac' | 'ipv4' | 'ipv6' | 'flags'
 

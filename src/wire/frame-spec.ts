@@ -1,7 +1,7 @@
 /**
- * What a frame that `build.ts` makes to order should be. One of arp, ipv4 and ipv6; then one of tcp,
- * udp, sctp, icmp and icmpv6, or none; then the payload. What is left out has a sensible value, and
- * lengths and checksums are right unless the spec says otherwise.
+ * What a frame that `build.ts` makes to order should be. One of arp, ipv4 and ipv6; then one of
+ * tcp, udp, sctp, icmp and icmpv6, or none; then the payload. What is left out has a sensible
+ * value, and lengths and checksums are right unless the spec says otherwise.
  */
 
 /** Bytes, text (UTF-8), or so many bytes that count 0, 1, 2, …. */

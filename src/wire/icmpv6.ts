@@ -125,8 +125,8 @@ export function isNeighbourDiscovery(type: number): boolean {
 
 /**
  * Whether the message `[at, end)` in the IPv6 packet at `ipAt` passes all that RFC 4861 tells a
- * receiver to check: sections 7.1.1 and 7.1.2 for neighbour solicitations and advertisements; of the
- * other three types only what they share with these (hop limit, checksum, code, options).
+ * receiver to check: sections 7.1.1 and 7.1.2 for neighbour solicitations and advertisements; of
+ * the other three types only what they share with these (hop limit, checksum, code, options).
  */
 export function isWellFormedNeighbourDiscovery(
   view: DataView,

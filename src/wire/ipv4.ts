@@ -81,8 +81,8 @@ export function isWellFormed(view: DataView, at: number, end: number): boolean {
 }
 
 /**
- * Whether `[at, end)` begins with a whole IPv4 header, whatever has become of the packet: for what an
- * ICMP error quotes, which is usually cut.
+ * Whether `[at, end)` begins with a whole IPv4 header, whatever has become of the packet: for what
+ * an ICMP error quotes, which is usually cut.
  */
 export function isQuoteWellFormed(view: DataView, at: number, end: number): boolean {
   if (end - at < HEADER_BYTES_MIN) return false
@@ -207,10 +207,10 @@ export function setDestination(view: DataView, at: number, address: number): voi
 }
 
 /**
- * Lowers a TTL that is not 0, and corrects the checksum (RFC 1624). The TTL is the upper byte of its
- * word, so the sum falls by 0x0100 and the checksum rises by as much, with the carry brought round.
- * A wrong checksum stays wrong by as much as it was: damage is not hidden. A right one becomes
- * exactly what `updateChecksum` would write, never 0xffff.
+ * Lowers a TTL that is not 0, and corrects the checksum (RFC 1624). The TTL is the upper byte of
+ * its word, so the sum falls by 0x0100 and the checksum rises by as much, with the carry brought
+ * round. A wrong checksum stays wrong by as much as it was: damage is not hidden. A right one
+ * becomes exactly what `updateChecksum` would write, never 0xffff.
  */
 export function decrementTtl(view: DataView, at: number): void {
   view.setUint8(at + 8, view.getUint8(at + 8) - 1)
@@ -225,8 +225,9 @@ export function updateChecksum(view: DataView, at: number): void {
 }
 
 /**
- * Writes a header of 20 bytes, without options, checksum included. `flags` of FLAG_DONT_FRAGMENT and
- * FLAG_MORE_FRAGMENTS; the fragment offset is 0 (`setFragment` then `updateChecksum` for another).
+ * Writes a header of 20 bytes, without options, checksum included. `flags` of FLAG_DONT_FRAGMENT
+ * and FLAG_MORE_FRAGMENTS; the fragment offset is 0 (`setFragment` then `updateChecksum` for
+ * another).
  */
 export function writeHeader(
   view: DataView,

@@ -93,8 +93,8 @@ export function isWellFormed(view: DataView, at: number, end: number): boolean {
 }
 
 /**
- * Whether `[at, end)` begins with a whole IPv6 header, whatever has become of the packet: for what an
- * ICMPv6 error quotes, which may be cut.
+ * Whether `[at, end)` begins with a whole IPv6 header, whatever has become of the packet: for what
+ * an ICMPv6 error quotes, which may be cut.
  */
 export function isQuoteWellFormed(view: DataView, at: number, end: number): boolean {
   return end - at >= HEADER_BYTES && view.getUint8(at) >>> 4 === 6

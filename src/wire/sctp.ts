@@ -6,8 +6,8 @@
  *
  *   chunk: | type | flags | length | value ..., padded to a multiple of 4 bytes |
  *
- * A chunk's length counts its header of 4 bytes and not its padding. The checksum is CRC-32C over the
- * whole packet, its own field as zero, stored low byte first (RFC 9260 appendix A).
+ * A chunk's length counts its header of 4 bytes and not its padding. The checksum is CRC-32C over
+ * the whole packet, its own field as zero, stored low byte first (RFC 9260 appendix A).
  */
 import { type Field, field } from './field.js'
 import { setPorts } from './transport.js'

@@ -1,6 +1,6 @@
 /**
- * What an IP packet carries, made to order for `build.ts`: a transport or ICMP with its payload. Its
- * checksum needs the IP header, so it is written afterwards, by `finishSegment`.
+ * What an IP packet carries, made to order for `build.ts`: a transport or ICMP with its payload.
+ * Its checksum needs the IP header, so it is written afterwards, by `finishSegment`.
  */
 import { parseIpv6, parseMac } from './address.js'
 import { finishTransport4, finishTransport6 } from './checksum.js'
@@ -45,7 +45,10 @@ export function protocolOf(spec: FrameSpec): number | undefined {
   return spec.icmpv6 ? ipv4.PROTO_ICMPV6 : undefined
 }
 
-/** What follows the IP headers, with 0 for its checksum. `quote` is the packet that an error is about. */
+/**
+ * What follows the IP headers, with 0 for its checksum. `quote` is the packet that an error is
+ * about.
+ */
 export function segment(spec: FrameSpec, quote: Uint8Array): Uint8Array {
   const payload = bytesOf(spec.payload ?? 0)
   if (spec.tcp) return buildTcp(spec.tcp, payload)

@@ -21,8 +21,8 @@ export const fields: readonly Field[] = [
 ]
 
 /**
- * Whether `[at, end)` begins with a whole UDP header. Its length field is not judged: that of a first
- * fragment counts bytes that are still to come, and IPVS does not look at it either.
+ * Whether `[at, end)` begins with a whole UDP header. Its length field is not judged: that of a
+ * first fragment counts bytes that are still to come, and IPVS does not look at it either.
  */
 export function isWellFormed(_view: DataView, at: number, end: number): boolean {
   return end - at >= HEADER_BYTES

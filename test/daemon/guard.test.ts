@@ -43,7 +43,8 @@ function makeStack(t: Parameters<typeof makeNamespaces>[0]) {
      ip addr add 2001:db8::2/64 dev eth0 nodad
      ip neigh add ${CLIENT} lladdr ${mac} dev eth0 nud permanent
      ip neigh add ${CLIENT6} lladdr ${mac} dev eth0 nud permanent
-     sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_msgs_per_sec=10000`,
+     sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+     sysctl -qw net.ipv4.icmp_msgs_per_sec=10000`,
   )
   const client = lab.inside('client', () => new RawPeer('eth0'))
   t.teardown(() => client.close())
@@ -51,7 +52,9 @@ function makeStack(t: Parameters<typeof makeNamespaces>[0]) {
   const ethernet = { source: mac, destination: lab.macOf('director:eth0') }
   const guard = lab.inside('director', () => new Guard({ interfaces: ['eth0'] }))
 
-  /** Frames that the director's kernel sends because of these, neighbour discovery of its own aside. */
+  /**
+   * Frames that the director's kernel sends because of these, neighbour discovery of its own aside.
+   */
   const answers = (...frames: Uint8Array[]): Uint8Array[] => {
     for (const frame of frames) client.send(frame)
     return client.drain(120).filter((frame) => !isOwnDiscovery(frame))
@@ -190,7 +193,8 @@ t.test('a VIP that the kernel lacks, on a director that routes', async (t) => {
   const somewhere = '02:00:00:00:00:77'
   lab.run(
     'director',
-    `sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+    `sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+     sysctl -qw net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
      ip neigh add ${VIP} lladdr ${somewhere} dev eth0 nud permanent
      ip neigh add ${VIP6} lladdr ${somewhere} dev eth0 nud permanent`,
   )
@@ -239,7 +243,8 @@ t.test('what a killed director left is removed, what a living one has is not', a
   lab.inside('director', () => guard.update(served(true)))
   const script = `
     import { Guard } from '${new URL('../../src/daemon/guard.js', import.meta.url)}'
-    new Guard({ interfaces: ['eth0'], name: 'uipvs_victim' }).update(${JSON.stringify(served(true))})
+    const guard = new Guard({ interfaces: ['eth0'], name: 'uipvs_victim' })
+    guard.update(${JSON.stringify(served(true))})
     console.log('ready')
     setInterval(() => {}, 1000)`
   const victim = lab.spawn('director', 'node', ['--input-type=module', '-e', script])

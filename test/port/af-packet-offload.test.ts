@@ -18,7 +18,9 @@ import { RawPeer } from './raw-peer.js'
 
 const MEGABYTES = 50
 
-/** client 10.9.0.1 --- in [director] out --- server 10.9.0.2; each believes the other is on-link. */
+/**
+ * client 10.9.0.1 --- in [director] out --- server 10.9.0.2; each believes the other is on-link.
+ */
 function makeLab(t: TestLike) {
   const lab = makeNamespaces(t, {
     hosts: ['client', 'director', 'server'],
@@ -73,7 +75,10 @@ const CLIENT = `
   let sent = 0
   const more = () => {
     while (sent < Number(megabytes)) {
-      for (let i = 0; i < piece.length; i += 4) piece.writeUInt32LE((i * 2654435761 + sent * 97) >>> 0, i)
+      const salt = sent * 97
+      for (let i = 0; i < piece.length; i += 4) {
+        piece.writeUInt32LE((i * 2654435761 + salt) >>> 0, i)
+      }
       sent++
       if (!socket.write(Buffer.from(piece))) return
     }
@@ -151,7 +156,8 @@ t.test(
   async (t) => {
     const lab = makeLab(t)
     if (lab === undefined) return
-    // Where the frame leaves the director, the kernel must do the work, and the peer sees the result.
+    // Where the frame leaves the director, the kernel must do the work, and the peer sees the
+    // result.
     lab.run('director', 'ethtool -K out tx off')
     const port = lab.inside('director', () => openAfPacket({ interfaces: ['in', 'out'] }))
     const server = lab.inside('server', () => new RawPeer('eth0'))

@@ -3,7 +3,9 @@ import t from 'tap'
 import * as checksum from '../../src/wire/checksum.js'
 import { fromHex, SEED, viewOf } from './harness.js'
 
-/** Checksum of the transport in `packet`, as the RFCs spell it: pseudo header and segment in a row. */
+/**
+ * Checksum of the transport in `packet`, as the RFCs spell it: pseudo header and segment in a row.
+ */
 function slowChecksum(pseudoHeader: number[], segment: Uint8Array): number {
   const all = [...pseudoHeader, ...segment, ...(segment.length % 2 === 1 ? [0] : [])]
   let total = 0

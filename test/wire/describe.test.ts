@@ -190,7 +190,9 @@ t.test('any bytes can be described, in order and within the frame', async () => 
   )
 })
 
-/** Describes `[at, end of bytes)`, demands layers that neither overlap nor leave it, returns JSON. */
+/**
+ * Describes `[at, end of bytes)`, demands layers that neither overlap nor leave it, returns JSON.
+ */
 function check(bytes: Uint8Array, at: number): string {
   const layers = describe(viewOf(bytes), at, bytes.length)
   describePacket(viewOf(bytes), at, bytes.length)

@@ -1,4 +1,6 @@
-/** What the tests of the codecs share: frames written by hand, poisoned buffers, tables compared. */
+/**
+ * What the tests of the codecs share: frames written by hand, poisoned buffers, tables compared.
+ */
 import fc from 'fast-check'
 import type { Test } from 'tap'
 import { formatField } from '../../src/wire/describe.js'
@@ -26,7 +28,8 @@ export function viewOf(bytes: Uint8Array): DataView {
 const MARGIN = 5
 
 /**
- * What `write` puts into `bytes` bytes of a buffer full of 0xa5, as hex. Fails if it writes outside.
+ * What `write` puts into `bytes` bytes of a buffer full of 0xa5, as hex. Fails if it writes
+ * outside.
  */
 export function written(
   t: Test,

@@ -1,6 +1,6 @@
 /**
- * What `-v` and `-h` print. Scripts look at these texts to tell which ipvsadm they run with, so they
- * are ipvsadm 1.31's to the byte, slips included (the help's `default=255` is really 0).
+ * What `-v` and `-h` print. Scripts look at these texts to tell which ipvsadm they run with, so
+ * they are ipvsadm 1.31's to the byte, slips included (the help's `default=255` is really 0).
  */
 
 /** This names ipvsadm whatever the program is called: it is the version of the interface. */

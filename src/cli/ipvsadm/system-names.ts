@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { type Directory, FileNames } from './names.js'
 
 /**
- * A listing without `-n` has to be there within 150 ms in all: a name that DNS does not tell in this
- * time is shown as a number. (ipvsadm waits as long as its resolver does.)
+ * A listing without `-n` has to be there within 150 ms in all: a name that DNS does not tell in
+ * this time is shown as a number. (ipvsadm waits as long as its resolver does.)
  */
 const HOSTS_WAIT_MS = 40
 /** Addresses asked of DNS in one run: a big table without `-n` must not flood the name server. */

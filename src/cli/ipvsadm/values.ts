@@ -69,7 +69,9 @@ export function readSchedulerFlags(text: string, scheduler: string): number {
   return bits
 }
 
-/** The flags as a listing names them, in the order fallback, port; flag-3 has no name with sh, mh. */
+/**
+ * The flags as a listing names them, in the order fallback, port; flag-3 has no name with sh, mh.
+ */
 export function schedulerFlagNames(bits: number, scheduler: string): string {
   const names = Object.entries(SCHEDULER_FLAGS)
   const own = scheduler === 'sh' || scheduler === 'mh' ? scheduler : undefined
