@@ -46,7 +46,9 @@ const SURROUNDINGS = {
   hasInterface: (name: string) => name === 'eth0',
 }
 
-/** A sentence, what there is before, the rule, and `code subject` of the refusal (null: accepted). */
+/**
+ * A sentence, what there is before, the rule, and `code subject` of the refusal (null: accepted).
+ */
 type Case = readonly [sentence: string, before: readonly Rule[], rule: Rule, refusal: string | null]
 
 const service = addService()

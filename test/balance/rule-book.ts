@@ -1,7 +1,8 @@
 /** What the tests of the rules and tables share: small rule books, and rules with few words. */
 import { RuleBook } from '../../src/balance/apply.js'
-import { Balancer, type Limits } from '../../src/balance/balancer.js'
+import { Balancer } from '../../src/balance/balancer.js'
 import type { Surroundings } from '../../src/balance/judge.js'
+import type { Limits } from '../../src/balance/limits.js'
 import { Region } from '../../src/balance/region.js'
 import type {
   DestinationSettings,

@@ -39,7 +39,9 @@ export function agreed(book: RuleBook): unknown {
   return structuredClone({ lists, trash: [...book.trash()], names: book.destinationNames })
 }
 
-/** Whether slots that are free are given out in the same order by both: adds until both are full. */
+/**
+ * Whether slots that are free are given out in the same order by both: adds until both are full.
+ */
 export function freeSlots(book: RuleBook): number[] {
   const given: number[] = []
   for (let port = 60_000; ; port++) {

@@ -1,4 +1,6 @@
-/** The tables are typed here once more, as text, from the semantics reference (§3.4): every cell. */
+/**
+ * The tables are typed here once more, as text, from the semantics reference (§3.4): every cell.
+ */
 import t from 'tap'
 import {
   NEXT_STATE,

@@ -1,6 +1,6 @@
 /**
- * The rules of §3.8 of the reference, in the form in which it states them, against the class, through
- * random lives of a destination: connections come and go, thresholds are edited.
+ * The rules of §3.8 of the reference, in the form in which it states them, against the class,
+ * through random lives of a destination: connections come and go, thresholds are edited.
  */
 import fc from 'fast-check'
 import t from 'tap'

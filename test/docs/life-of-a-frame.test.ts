@@ -1,7 +1,7 @@
 /**
- * `docs/life-of-a-frame.md` walks through `forward.ts`. When one moves the other must: each file, each
- * verdict and each function that the page names has to exist, and the steps have to stand in the same
- * order in both.
+ * `docs/life-of-a-frame.md` walks through `forward.ts`. When one moves the other must: each file,
+ * each verdict and each function that the page names has to exist, and the steps have to stand in
+ * the same order in both.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

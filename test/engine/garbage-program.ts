@@ -1,6 +1,6 @@
 /**
- * Runs the loop over a preloaded ring, in phases, for garbage.test.ts, which reads what the collector
- * says between the marks that are printed here. Run it with --expose-gc --trace-gc.
+ * Runs the loop over a preloaded ring, in phases, for garbage.test.ts, which reads what the
+ * collector says between the marks that are printed here. Run it with --expose-gc --trace-gc.
  *
  *   node --expose-gc --trace-gc --max-semi-space-size=1 garbage-program.js PHASE FRAMES
  */

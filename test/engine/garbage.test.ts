@@ -1,10 +1,11 @@
 /**
  * The path of a frame makes no garbage. A process of its own runs a million frames, with a young
- * generation of 1 MiB, and its collector reports: one byte allocated for each frame would fill that.
+ * generation of 1 MiB, and its collector reports: one byte allocated for each frame would fill
+ * that.
  *
  * The criterion: in one of three rounds of a million frames each, after a warm-up, there is no
- * collection at all. (A round can be disturbed once by the compiler; garbage of the path would be in
- * all of them.) And over each round the live heap grows by less than 64 KiB.
+ * collection at all. (A round can be disturbed once by the compiler; garbage of the path would be
+ * in all of them.) And over each round the live heap grows by less than 64 KiB.
  */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'

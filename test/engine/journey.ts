@@ -1,7 +1,7 @@
 /**
  * A journey: a sentence, what is there before, one frame in, its verdict, and what goes out. The
- * lists of them (journeys-*.ts) are the fixtures of the verdicts: forward.test.ts runs them all, and
- * verdict.test.ts demands one for each ending.
+ * lists of them (journeys-*.ts) are the fixtures of the verdicts: forward.test.ts runs them all,
+ * and verdict.test.ts demands one for each ending.
  */
 import type { FrameNotes } from '../../src/port/memory.js'
 import {

@@ -29,7 +29,9 @@ const reply = { source: VIP, destination: CLIENT }
 const sysctl = (name: string, value: string) => (world: World) =>
   world.apply({ op: 'set-sysctl', name, value })
 
-/** The ICMP error that the director sends about a packet: quoted whole, or as much as goes into 576. */
+/**
+ * The ICMP error that the director sends about a packet: quoted whole, or as much as goes into 576.
+ */
 export function error(about: FrameSpec, type: number, code: number, changes = {}): FrameSpec {
   const quote = buildPacket(about).slice(0, 576 - 28)
   const tos = (about.ipv4?.tos ?? 0) | 0xc0

@@ -1,7 +1,7 @@
 /**
  * The director once more, slow and obvious: maps, objects and text, written from the semantics
- * reference and from nothing else. Only what model.test.ts drives: IPv4, TCP and UDP, rr, wrr, lc and
- * wlc, weights, thresholds (as 6.1.176), destinations that go and come back.
+ * reference and from nothing else. Only what model.test.ts drives: IPv4, TCP and UDP, rr, wrr, lc
+ * and wlc, weights, thresholds (as 6.1.176), destinations that go and come back.
  */
 const STATES = ['NO', 'ES', 'SS', 'SR', 'FW', 'TW', 'CL', 'CW', 'LA', 'LI', 'SA'] as const
 type State = (typeof STATES)[number]

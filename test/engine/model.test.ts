@@ -1,7 +1,8 @@
 /**
  * Random rules and packets through the director and through the model. After each batch: the same
- * verdicts and realservers, the same active and inactive counts, the same connections; and what must
- * hold whatever the model says: a live connection keeps its destination, every frame is counted once.
+ * verdicts and realservers, the same active and inactive counts, the same connections; and what
+ * must hold whatever the model says: a live connection keeps its destination, every frame is
+ * counted once.
  *
  * The seed is a new one each day, and printed.
  */

@@ -22,8 +22,8 @@ export function verdictsPage(): string {
   const rows = ENDINGS.map((e) => `| \`${e.name}\` | ${e.action} | ${e.sentence} |`)
   return `# Verdicts: how a frame's journey can end
 
-Every frame that the director takes ends in exactly one of these ${ENDINGS.length}. The same names are in
-\`GET /v1/counters\`, in \`uipvs explain\` and \`uipvs replay\`; their counts add up to all frames at any
+Every frame that the director takes ends in exactly one of these ${ENDINGS.length}. The same names
+are in \`GET /v1/counters\`, in \`uipvs explain\` and \`uipvs replay\`; their counts add up to all frames at any
 time. The order is that in which a frame can come to them ([life of a frame](life-of-a-frame.md)).
 
 | action | what becomes of the frame |

@@ -4,7 +4,8 @@
  * (02:00:00:00:00:fe) and go to the director's first arm (02:00:00:00:00:01).
  */
 import { RuleBook } from '../../src/balance/apply.js'
-import { Balancer, type Limits } from '../../src/balance/balancer.js'
+import { Balancer } from '../../src/balance/balancer.js'
+import type { Limits } from '../../src/balance/limits.js'
 import { Region } from '../../src/balance/region.js'
 import type { Rule, ServiceKey, ServiceProtocol } from '../../src/balance/rule.js'
 import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
@@ -222,7 +223,9 @@ export class World {
     for (const rule of rules) this.director.apply(rule)
   }
 
-  /** Makes the MAC address of every neighbour known for good: that of realserver n for 192.168.1.n. */
+  /**
+   * Makes the MAC address of every neighbour known for good: that of realserver n for 192.168.1.n.
+   */
   resolve(): void {
     const { neighbours } = this.director
     for (let slot = 0; slot < neighbours.highWater; slot++) {

@@ -1,8 +1,9 @@
 /**
  * Frames of all kinds, whole and damaged, a few at a time, through the director in both modes. Each
- * frame lies between bytes that must stay as they are. What must hold: nothing throws; the verdict is
- * one of the list; what passes is untouched; in textbook mode what is forwarded has 12 other bytes;
- * each answer is one frame of our own; and what we send is well formed, to the last checksum.
+ * frame lies between bytes that must stay as they are. What must hold: nothing throws; the verdict
+ * is one of the list; what passes is untouched; in textbook mode what is forwarded has 12 other
+ * bytes; each answer is one frame of our own; and what we send is well formed, to the last
+ * checksum.
  */
 import assert from 'node:assert/strict'
 import { RuleBook } from '../../src/balance/apply.js'
@@ -139,7 +140,9 @@ function checkChanges(
 
 const UNTOUCHED = new Uint8Array(SLOT_BYTES).fill(GUARD)
 
-/** `isWritten`: what is in the outbox was written by the director, and is not a frame that waited. */
+/**
+ * `isWritten`: what is in the outbox was written by the director, and is not a frame that waited.
+ */
 function checkOutbox(outbox: Outbox, name: string, isWritten: boolean): void {
   for (let slot = 0; slot < OUTBOX_SLOTS; slot++) {
     const begin = slot * SLOT_BYTES

@@ -1,6 +1,6 @@
 /**
- * A minute of fuzzing, shared out evenly among the targets; longer runs: `npm run fuzz -- SECONDS`. The
- * seed is a new one each day, and printed, so that days of test runs see more than one would.
+ * A minute of fuzzing, shared out evenly among the targets; longer runs: `npm run fuzz -- SECONDS`.
+ * The seed is a new one each day, and printed, so that days of test runs see more than one would.
  */
 import t from 'tap'
 import { Chance, damaged } from './chance.js'

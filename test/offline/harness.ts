@@ -1,5 +1,5 @@
 /** What the tests of the offline director share: rules, explainers, frames in a capture. */
-import type { Limits } from '../../src/balance/balancer.js'
+import type { Limits } from '../../src/balance/limits.js'
 import { readRules } from '../../src/cli/rules-file.js'
 import { Explainer, type ExplainerOptions } from '../../src/offline/explain.js'
 import { packetFrame } from '../../src/offline/packet-text.js'

@@ -1,7 +1,7 @@
 /**
- * Puts into the model what a recorded listing shows: counts, counters, connections. The model has no
- * traffic, so for scenarios with traffic these numbers are read from the recording itself, and what
- * the replay then proves is every column, title, name and order around them.
+ * Puts into the model what a recorded listing shows: counts, counters, connections. The model has
+ * no traffic, so for scenarios with traffic these numbers are read from the recording itself, and
+ * what the replay then proves is every column, title, name and order around them.
  */
 import type { ServiceProtocol } from '../../../src/balance/rule.js'
 import type { Names } from '../../../src/cli/ipvsadm/names.js'
