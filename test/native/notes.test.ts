@@ -1,6 +1,7 @@
 /**
  * Every layout and constant of the kernel that `src/native` relies on, three ways: the tables in
- * `native-notes/`, the modules, and a C program compiled from the note (skipped without a compiler).
+ * `native-notes/`, the modules, and a C program compiled from the note (skipped without a
+ * compiler).
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
