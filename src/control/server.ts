@@ -33,6 +33,8 @@ export interface Controlled {
   announce(): Promise<void>
 }
 
+/** `sun_path` of linux/un.h, without the zero at its end. */
+const PATH_BYTES_MAX = 107
 const BODY_BYTES_MAX = 256 * 1024 * 1024
 /** Connections written before others get their turn: about a millisecond. */
 const CONNECTIONS_AT_ONCE = 1000
@@ -69,6 +71,12 @@ export class ControlServer {
 
   /** Listens. A socket that a dead director left behind is taken over; a living one is not. */
   async listen(): Promise<void> {
+    // A longer one would be cut in silence, and the socket be somewhere else.
+    if (Buffer.byteLength(this.path) > PATH_BYTES_MAX) {
+      throw new Error(
+        `its path is longer than the ${PATH_BYTES_MAX} bytes that a socket's may have`,
+      )
+    }
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 })
     if (existsSync(this.path)) {
       if (await isAnswered(this.path)) {
@@ -137,12 +145,7 @@ export class ControlServer {
     for (const connection of this.#director.connections()) {
       lines.push(JSON.stringify(connection))
       if (lines.length < CONNECTIONS_AT_ONCE) continue
-      if (!response.write(`${lines.join('\n')}\n`)) {
-        await new Promise((resolve) => {
-          response.once('drain', resolve)
-          response.once('close', resolve)
-        })
-      }
+      if (!response.write(`${lines.join('\n')}\n`)) await drained(response)
       if (response.destroyed) return
       lines = []
       await new Promise((resolve) => setImmediate(resolve))
@@ -178,6 +181,19 @@ async function readJson(request: IncomingMessage): Promise<unknown | Error> {
   } catch (error) {
     return new Error(`the request is not JSON: ${(error as Error).message}`)
   }
+}
+
+/** Resolves when there is room for more, or nobody reads any more. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
 }
 
 function isAnswered(path: string): Promise<boolean> {

@@ -49,6 +49,19 @@ t.test('rules are sent as they are, over one connection', async (t) => {
   t.equal(sockets.size, 1)
 })
 
+t.test('a kept connection that was closed meanwhile is no reason to give up', async (t) => {
+  const sockets: IncomingMessage['socket'][] = []
+  const client = await listening(t, (request, _body, response) => {
+    sockets.push(request.socket)
+    response.end('{"pid":1}')
+  })
+  await client.status()
+  // The client's loop has not turned since, so that it writes to a socket without a reader.
+  sockets[0]!.destroy()
+  t.same(await client.status(), { pid: 1 })
+  t.equal(new Set(sockets).size, 2)
+})
+
 t.test('a refusal says which rule and why', async (t) => {
   const error = { code: 'EEXIST', subject: 'service', message: 'is there', index: 3, applied: 3 }
   const client = await listening(t, (_request, _body, response) => {
