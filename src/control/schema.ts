@@ -8,6 +8,8 @@ import type { Rule } from '../balance/rule.js'
 const port = z.int().min(0).max(65_535)
 const seconds = z.int().min(0).max(2_678_400)
 const address = z.string().min(2).max(45)
+/** Names that nobody has are refused by the rules, with the sentence that ipvsadm's users know. */
+const name = z.string().max(255)
 
 const service = z.union([
   z.strictObject({ protocol: z.enum(['tcp', 'udp', 'sctp']), address, port }),
@@ -15,11 +17,11 @@ const service = z.union([
 ])
 
 const serviceSettings = z.strictObject({
-  scheduler: z.string().max(16).default('wlc'),
+  scheduler: name.default('wlc'),
   persistent: seconds.default(0),
   netmask: z.string().max(39),
   ops: z.boolean().default(false),
-  pe: z.string().max(16).default(''),
+  pe: name.default(''),
   schedulerFlags: z.int().min(0).max(0x38).default(0),
 })
 
