@@ -152,7 +152,8 @@ export class ControlClient {
       asking.on('error', (error: NodeJS.ErrnoException) => {
         // A kept connection can be closed by the director just as it is used again; nothing of the
         // request was read then.
-        const again = asking.reusedSocket && error.code === 'ECONNRESET'
+        const isClosed = error.code === 'ECONNRESET' || error.code === 'EPIPE'
+        const again = asking.reusedSocket && isClosed
         if (again) this.#exchange(method, path, body).then(resolve, reject)
         else reject(new Unreachable(this.path, codeOf(error)))
       })
