@@ -10,7 +10,7 @@ import { pour, stream } from './realserver-program.js'
 
 /** Long enough for every retransmission that a test provokes on purpose. */
 const PATIENCE_MS = 15_000
-/** Ports of `keepAsking`. */
+/** Ports of `keepAsking`, from the first on, and of `datagram`, from the last down. */
 const FIRST_PORT = 2_000
 const LAST_PORT = 65_535
 
@@ -38,7 +38,7 @@ export interface Tasks {
   download(task: Target & { bytes: number }): Promise<{ bytes: number; digest: string }>
   /** What the server says it got. */
   upload(task: Target & { bytes: number }): Promise<string>
-  /** One datagram from a socket of its own, and the answer to it. */
+  /** One datagram from a socket of its own, with a port not used before, and the answer to it. */
   datagram(task: Target & { text: string }): Promise<Answer>
   /** Opens a connection that stays. */
   open(task: Target & { id: string }): Promise<Answer>
@@ -46,6 +46,9 @@ export interface Tasks {
   say(task: { id: string; text: string }): Promise<Answer>
   hangUp(task: { id: string }): Promise<void>
 }
+
+/** The next port of `datagram`. */
+let lastPort = LAST_PORT
 
 const stopped = new Set<string>()
 const conversations = new Map<string, Socket>()
@@ -149,6 +152,8 @@ const tasks: Tasks = {
   async datagram({ address, port, text }) {
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
     try {
+      socket.bind(lastPort--)
+      await once(socket, 'listening')
       // Connected: an answer that doesn't come from the VIP itself is none.
       socket.connect(port, address)
       await once(socket, 'connect')

@@ -1,9 +1,13 @@
-/** Rules that change while clients ask: nobody notices. And uipvsadm against the living director. */
+/**
+ * Rules that change while clients ask: nobody notices. And uipvsadm against the living director.
+ */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { BANNER, ECHO } from './realserver-program.js'
 import { makeSegment, type Segment, tally, until, VIP, VIP6 } from './segment.js'
+
+t.setTimeout(180_000)
 
 const SAVE = new URL('../../src/cli/uipvsadm-save.js', import.meta.url).pathname
 const RESTORE = new URL('../../src/cli/uipvsadm-restore.js', import.meta.url).pathname

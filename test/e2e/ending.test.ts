@@ -6,6 +6,8 @@ import { packets } from './frames.js'
 import { BANNER, CHAT } from './realserver-program.js'
 import { engineMissing, makeSegment, type Segment, until, VIP } from './segment.js'
 
+t.setTimeout(180_000)
+
 function rulesFile(segment: Segment, lines: readonly string[]): string {
   const file = join(segment.directory, 'rules')
   writeFileSync(file, `${lines.join('\n')}\n`)

@@ -9,6 +9,8 @@ import { ipPacketOf } from './frames.js'
 import { BANNER, DOWNLOAD, digestOf, ECHO, stream, UPLOAD } from './realserver-program.js'
 import { CLIENT, engineMissing, makeSegment, type Segment, tally, VIP, VIP6 } from './segment.js'
 
+t.setTimeout(180_000)
+
 const MEGABYTE = 1e6
 const PLANS: readonly {
   engine: EngineName
@@ -117,7 +119,9 @@ function rate(bytes: number, began: number): string {
   return `${seconds.toFixed(2)} s, ${((bytes * 8) / seconds / 1e9).toFixed(2)} Gbit/s`
 }
 
-/** The client's ports, what answered them, and what the director's connection table says of them. */
+/**
+ * The client's ports, what answered them, and what the director's connection table says of them.
+ */
 async function connect(t: Test, segment: Segment, count: number): Promise<void> {
   const began = performance.now()
   const answers = await segment.client('banners', {

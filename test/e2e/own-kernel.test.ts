@@ -18,6 +18,8 @@ import {
   VIP6,
 } from './segment.js'
 
+t.setTimeout(180_000)
+
 /** A port of the VIP that no service has: the kernel's own server listens there. */
 const OWN_PORT = CHAT
 

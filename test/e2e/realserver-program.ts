@@ -15,7 +15,9 @@ export const ECHO = 7
 
 const PIECE_BYTES = 1 << 16
 
-/** The first `bytes` bytes of a stream that both sides can make: each piece differs from the last. */
+/**
+ * The first `bytes` bytes of a stream that both sides can make: each piece differs from the last.
+ */
 export function* stream(bytes: number): Generator<Buffer> {
   for (let sent = 0; sent < bytes; sent += PIECE_BYTES) {
     const piece = Buffer.alloc(Math.min(PIECE_BYTES, bytes - sent))

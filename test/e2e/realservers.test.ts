@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { BANNER, CHAT } from './realserver-program.js'
 import { makeSegment, type Segment, tally, until, VIP, VIP6 } from './segment.js'
 
+t.setTimeout(180_000)
+
 t.test('a realserver is drained, removed, and added again', async (t) => {
   const segment = await makeSegment(t)
   if (segment === undefined) return

@@ -154,7 +154,8 @@ export class Segment {
       )
       this.inShell(bridge, [
         'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
-        // Where br_netfilter is loaded (by docker, say), a bridge drops IP packets that it finds wrong.
+        // Where br_netfilter is loaded (by docker, say), a bridge drops IP packets that it finds
+        // wrong.
         'for call in /proc/sys/net/bridge/bridge-nf-call-*; do test ! -e $call || echo 0 > $call; done',
         'ip link add segment type bridge forward_delay 0 mcast_snooping 0',
         'ip link set segment up',
