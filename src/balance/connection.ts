@@ -371,9 +371,18 @@ export class ConnectionTable {
     if (this.family === 4) {
       return hash(this.#seed, words[at], words[at + 1], ports, protocol) & this.#mask
     }
-    const client = hash(this.#seed, words[at], words[at + 1], words[at + 2], words[at + 3])
-    const vip = hash(client, words[at + 4], words[at + 5], words[at + 6], words[at + 7])
-    return hash(vip, ports, protocol, 0, 0) & this.#mask
+    return this.#bucket6(
+      protocol,
+      words[at],
+      words[at + 1],
+      words[at + 2],
+      words[at + 3],
+      words[at + 4],
+      words[at + 5],
+      words[at + 6],
+      words[at + 7],
+      ports,
+    )
   }
 
   #bucket6(
@@ -388,9 +397,10 @@ export class ConnectionTable {
     v3: number,
     ports: number,
   ): number {
-    // Each half of an address is mixed before the next is added: clients choose the low words.
-    const client = hash(this.#seed, c0, c1, c2, c3)
-    const vip = hash(client, v0, v1, v2, v3)
-    return hash(vip, ports, protocol, 0, 0) & this.#mask
+    // What clients choose freely, the host half of their address and their port, stands where all
+    // of its bits are mixed.
+    const network = hash(this.#seed, c0, v3, c1, 0)
+    const client = hash(network, c2, v2, c3, 0)
+    return hash(client, ports, v0, v1, protocol) & this.#mask
   }
 }

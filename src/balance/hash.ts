@@ -8,7 +8,11 @@ export function bucketsFor(count: number): number {
   return 2 ** Math.max(8, Math.ceil(Math.log2(count)))
 }
 
-/** Four words to one, every input bit reaching every output bit (murmur3's finalizer twice). */
+/**
+ * Four words to one. All bits of `a` and `c` reach all bits of the result; those of `b` reach half of
+ * them, and `d` has 8 bits: for what clients can't choose, like the VIP and the protocol. The
+ * multipliers are those of murmur3's finalizer and of xxHash.
+ */
 export function hash(seed: number, a: number, b: number, c: number, d: number): number {
   let h = Math.imul(a ^ seed, 0x85ebca6b)
   h = Math.imul(h ^ (h >>> 15) ^ c, 0xc2b2ae35)

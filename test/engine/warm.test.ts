@@ -1,0 +1,56 @@
+import t from 'tap'
+import { Batch } from '../../src/engine/batch.js'
+import { TableWarmer } from '../../src/engine/warm.js'
+import { build, CLIENT, type FrameSpec, VIP, World } from './world.js'
+
+const syn = (sport: number, source = CLIENT): FrameSpec => ({
+  ipv4: { source, destination: VIP },
+  tcp: { sport, dport: 80 },
+})
+
+t.test('a large table decides as a small one', async (t) => {
+  const large = new World({ limits: { connections4: 32_768 } })
+  const small = new World({ limits: { connections4: 32_768 } })
+  // Ten thousand connections of somebody else make the table large enough to be warmed.
+  const table = large.book.balancer.connections4
+  const slot = large.book.balancer.services.head(0)
+  for (let i = 0; i < 10_000; i++) table.insert4(6, i, 1, (i << 16) | 1 | 0x10000, slot, 0, 1 << 20)
+  const frames = [
+    ...Array.from({ length: 40 }, (_, i) => build(syn(1000 + (i % 30)))),
+    build({ ...syn(7), ethernet: { vlan: 5 } }),
+    build({ ...syn(8), truncate: 37 }),
+    new Uint8Array(0),
+    new Uint8Array(13),
+    build({
+      ipv6: { source: '2001:db8::1', destination: '2001:db8:1::110' },
+      tcp: { sport: 1, dport: 80 },
+    }),
+  ]
+  const [first, second] = [large, small].map((world) => world.send(...frames))
+  t.same(first?.verdicts, second?.verdicts)
+  t.same(first?.sent, second?.sent)
+})
+
+t.test('a frame at the very end of the arena, cut anywhere', async (t) => {
+  const world = new World({ limits: { connections4: 32_768 } })
+  const table = world.book.balancer.connections4
+  for (let i = 0; i < 9000; i++) table.insert4(6, i, 1, 0x10001, 0, 0, 1 << 20)
+  const warmer = new TableWarmer(table)
+  const frame = build(syn(5))
+  for (let length = 0; length <= frame.length; length++) {
+    const batch = new Batch(frame.slice(0, length).buffer as ArrayBuffer, 1)
+    batch.length[0] = length
+    batch.count = 1
+    t.doesNotThrow(() => warmer.warm(batch), `${length} bytes`)
+  }
+})
+
+t.test('a batch that is larger than it remembers', async (t) => {
+  const world = new World({ limits: { connections4: 32_768 } })
+  const table = world.book.balancer.connections4
+  for (let i = 0; i < 9000; i++) table.insert4(6, i, 1, 0x10001, 0, 0, 1 << 20)
+  const batch = new Batch(build(syn(5)).buffer as ArrayBuffer, 5000)
+  batch.length.fill(54)
+  batch.count = 5000
+  t.doesNotThrow(() => new TableWarmer(table).warm(batch))
+})
