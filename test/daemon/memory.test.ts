@@ -1,0 +1,31 @@
+import t from 'tap'
+import { Balancer } from '../../src/balance/balancer.js'
+import { DEFAULT_LIMITS } from '../../src/balance/limits.js'
+import { CELL_NAMES, WorkerMemory } from '../../src/daemon/memory.js'
+import { VERDICT_COUNT } from '../../src/engine/verdict.js'
+import { LIMITS } from '../balance/rule-book.js'
+
+t.test('worker and reader lay the same memory out alike', async (t) => {
+  const shared = new SharedArrayBuffer(WorkerMemory.bytes(LIMITS))
+  const [worker, reader] = [new WorkerMemory(shared), new WorkerMemory(shared)]
+  const tables = [worker, reader].map(({ region }) => new Balancer(region, LIMITS, 1))
+  for (const [i, name] of CELL_NAMES.entries()) worker.set(name, i + 0.5)
+  for (const [i, name] of CELL_NAMES.entries()) t.equal(reader.get(name), i + 0.5, name)
+  worker.counts.fill(7)
+  t.equal(reader.counts.length, VERDICT_COUNT)
+  t.ok(reader.counts.every((count) => count === 7))
+  const [written, seen] = tables as [Balancer, Balancer]
+  t.equal(seen.connections4.count, 0, 'counts and cells are not in the tables')
+  written.connections4.wheel.start(0)
+  const slot = written.connections4.insert4(6, 1, 2, 0x10001, 0, 0, 5)
+  t.equal(seen.connections4.find4(6, 1, 2, 0x10001), slot)
+})
+
+t.test('the bytes asked for are what it takes, no more than a line each too many', async (t) => {
+  for (const limits of [LIMITS, DEFAULT_LIMITS]) {
+    const bytes = WorkerMemory.bytes(limits)
+    const memory = new WorkerMemory(new ArrayBuffer(bytes))
+    t.doesNotThrow(() => new Balancer(memory.region, limits, 1))
+    t.equal(memory.region.used, bytes)
+  }
+})
