@@ -18,6 +18,7 @@ import type { ConnectionListing, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
+import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { EngineFailure, EngineHandle } from './engine-handle.js'
 import { Guard, type GuardedService } from './guard.js'
 import { CELL_NAMES } from './memory.js'
@@ -113,12 +114,23 @@ export class DirectorDaemon {
       limits: this.#limits,
       seed,
     })
+    if (engine === 'libpcap') this.#warnOfOffloads()
     this.#network.remember()
     this.#source = this.#sourceOf(this.#engine.tables)
     await this.#surround()
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.#estimate(), ESTIMATION_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
+  }
+
+  /** libpcap cannot send on what the receiving side has joined to more than the MTU. */
+  #warnOfOffloads(): void {
+    for (const name of this.options.interfaces) {
+      if (!hasOffload(name, 'gro') && !hasLargeReceive(name)) continue
+      this.options.log(
+        `${name} joins frames, and libpcap can't send those; ethtool -K ${name} gro off lro off`,
+      )
+    }
   }
 
   /** Without frames there are still addresses to judge rules by, and a trash to be emptied. */
