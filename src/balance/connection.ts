@@ -23,7 +23,7 @@
  *
  *   heads[bucket] --> record --CHAIN--> record --CHAIN--> 0
  */
-import { bucketsFor, hash } from './hash.js'
+import { bucketsFor, hash, hash6 } from './hash.js'
 import type { Region } from './region.js'
 import { TimerWheel } from './timer-wheel.js'
 
@@ -156,7 +156,8 @@ export class ConnectionTable {
     const v2 = view.getInt32(vip + 8)
     const v3 = view.getInt32(vip + 12)
     const words = this.#words
-    let next = this.#heads[this.#bucket6(protocol, c0, c1, c2, c3, v0, v1, v2, v3, ports)]
+    let next =
+      this.#heads[hash6(this.#seed, protocol, ports, c0, c1, c2, c3, v0, v1, v2, v3) & this.#mask]
     while (next !== 0) {
       const at = (next - 1) << WORDS_BITS
       if (
@@ -371,36 +372,20 @@ export class ConnectionTable {
     if (this.family === 4) {
       return hash(this.#seed, words[at], words[at + 1], ports, protocol) & this.#mask
     }
-    return this.#bucket6(
+    const vip = at + V6_VIP
+    const bucket = hash6(
+      this.#seed,
       protocol,
+      ports,
       words[at],
       words[at + 1],
       words[at + 2],
       words[at + 3],
-      words[at + 4],
-      words[at + 5],
-      words[at + 6],
-      words[at + 7],
-      ports,
+      words[vip],
+      words[vip + 1],
+      words[vip + 2],
+      words[vip + 3],
     )
-  }
-
-  #bucket6(
-    protocol: number,
-    c0: number,
-    c1: number,
-    c2: number,
-    c3: number,
-    v0: number,
-    v1: number,
-    v2: number,
-    v3: number,
-    ports: number,
-  ): number {
-    // What clients choose freely, the host half of their address and their port, stands where all
-    // of its bits are mixed.
-    const network = hash(this.#seed, c0, v3, c1, 0)
-    const client = hash(network, c2, v2, c3, 0)
-    return hash(client, ports, v0, v1, protocol) & this.#mask
+    return bucket & this.#mask
   }
 }

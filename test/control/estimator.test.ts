@@ -2,7 +2,7 @@ import t from 'tap'
 import { STAT_COUNT } from '../../src/balance/destination.js'
 import { ESTIMATION_MS, Estimator } from '../../src/control/estimator.js'
 
-/** Counters of one slot that a test turns: connections, packets in, bytes in, packets and bytes out. */
+/** Counters of a slot: connections, packets in, bytes in, packets out, bytes out. */
 function make() {
   const cells = new Float64Array(STAT_COUNT)
   const estimator = new Estimator({ statistic: (_slot, index) => cells[index] as number })
@@ -26,7 +26,8 @@ t.test('rates, by hand: (average + 511) >> 10 and (average + 15) >> 5', async (t
     outBytesPerSecond: 80,
   })
   // Nothing more: average += (0 - average) >> 2, rounded down.
-  //   12,800 - 3,200 = 9,600: 9    256,000 - 64,000 = 192,000: 187    12,000,000 - 3,000,000: 281,250
+  //   12,800 - 3,200 = 9,600: 9          256,000 - 64,000 = 192,000: 187
+  //   12,000,000 - 3,000,000: 281,250
   estimator.estimate(0, 1)
   t.match(estimator.rates(0, 1), {
     connectionsPerSecond: 9,

@@ -1,7 +1,7 @@
 /**
  * The recorded commands of ipvsadm 1.31 against a real director, through its socket: all scenarios
- * that need no traffic, and no scheduler that is not there yet. (test/cli/ipvsadm/replay.test.ts has
- * all of them against a model.) The director runs among the addresses of the recordings' machine,
+ * that need no traffic, and no scheduler that is not there yet (the replay in test/cli/ipvsadm has
+ * all of them against a model). The director runs among the addresses of the recordings' machine,
  * which matter for what is refused.
  */
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** What only shows over several answers, or in their numbers; each answer's bytes: journeys-*.ts. */
+/** What shows over several answers, or in their numbers; the bytes of each: journeys-*.ts. */
 import t from 'tap'
 import { viewOf } from '../../src/wire/build.js'
 import * as tcp from '../../src/wire/tcp.js'

@@ -57,8 +57,8 @@ for (const [family, pieces] of Object.entries(frames)) {
       const slot = world.book.balancer.services.head(family === 'IPv4' ? 0 : 1)
       const { destinations } = world.book.balancer
       t.equal(destinations.statistic(slot, STAT_IN_PACKETS), 1)
-      // The datagram as Linux counts it, put together: the first fragment as it came, the later ones
-      // without their headers.
+      // The datagram as Linux counts it, put together: the first fragment as it came, the later
+      // ones without their headers.
       const first = pieces[0]!.length - 14
       const headers = family === 'IPv4' ? 34 : 14 + 40 + 8
       const rest = pieces.slice(1).reduce((sum, piece) => sum + piece.length - headers, 0)

@@ -1,4 +1,4 @@
-/** Every frame said on the link, read by the codecs as a neighbour would; bytes: resolver.test.ts. */
+/** Every frame said on the link, as a neighbour reads it; the bytes: resolver.test.ts. */
 import t from 'tap'
 import { LinkFrames } from '../../src/engine/link-frames.js'
 import { Outbox } from '../../src/engine/port.js'
