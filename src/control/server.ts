@@ -12,7 +12,7 @@
  * A refusal is `{"error": {"code", "subject", "message", "index", "applied"}}` with status 409; a
  * request that makes no sense has 400. Who may connect is a matter of the socket's mode, 0600.
  */
-import { chmodSync, existsSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -69,8 +69,12 @@ export class ControlServer {
     return this.#schema
   }
 
-  /** Listens. A socket that a dead director left behind is taken over; a living one is not. */
+  /**
+   * Listens. A socket that a dead director left behind is taken over; a living one is not, and what
+   * is no socket is somebody's file.
+   */
   async listen(): Promise<void> {
+    if (this.path === '') throw new Error('its path is empty')
     // A longer one would be cut in silence, and the socket be somewhere else.
     if (Buffer.byteLength(this.path) > PATH_BYTES_MAX) {
       throw new Error(
@@ -78,7 +82,9 @@ export class ControlServer {
       )
     }
     mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 })
-    if (existsSync(this.path)) {
+    const found = lstatSync(this.path, { throwIfNoEntry: false })
+    if (found !== undefined) {
+      if (!found.isSocket()) throw new Error('something that is no socket is there already')
       if (await isAnswered(this.path)) {
         throw new Error('another director answers there')
       }
