@@ -84,17 +84,22 @@ export class Guard {
   }
 
   /**
-   * Fails if a living director has a table of this name: it serves the same interfaces, and every
-   * frame would be forwarded twice.
+   * Fails if a living director serves one of these interfaces, alone or with others: every frame
+   * would be forwarded twice. Also if its table has this name by chance (`eth0.1` and `eth0_1`).
    */
   assertFree(): void {
-    const owner = tablesOfOurs().includes(this.table) ? ownerOf(this.table) : null
-    if (owner === null || owner === process.pid) return
-    const where = this.#interfaces.join(', ')
-    throw new ToolError(
-      'EBUSY',
-      `another director serves ${where} (pid ${owner}); stop that one first`,
-    )
+    for (const table of tablesOfOurs()) {
+      const text = textOf(table)
+      const owner = ownerOf(text)
+      if (owner === null || owner === process.pid) continue
+      const shared = this.#interfaces.filter((name) => text.includes(` device "${name}" `))
+      if (shared.length === 0 && table !== this.table) continue
+      const where = (shared.length === 0 ? this.#interfaces : shared).join(', ')
+      throw new ToolError(
+        'EBUSY',
+        `another director serves ${where} (pid ${owner}); stop that one first`,
+      )
+    }
   }
 
   /** Puts the rules for `state` in the place of those before, in one step. */
@@ -136,7 +141,7 @@ export class Guard {
    * themselves) in this network namespace, and returns their names.
    */
   static cleanStale(): string[] {
-    const stale = tablesOfOurs().filter((name) => ownerOf(name) === null)
+    const stale = tablesOfOurs().filter((name) => ownerOf(textOf(name)) === null)
     for (const name of stale) nft(['delete', 'table', 'netdev', name])
     return stale
   }
@@ -235,9 +240,13 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-/** The process that made a table, if it lives. */
-function ownerOf(table: string): number | null {
-  const text = nft(['list', 'table', 'netdev', table])
+/** A table as nft prints it. */
+function textOf(table: string): string {
+  return nft(['list', 'table', 'netdev', table])
+}
+
+/** The process that made the table that prints as `text`, if it lives. */
+function ownerOf(text: string): number | null {
   const owner = /comment "uipvs director (\d+) started (\d+)"/.exec(text)
   return owner !== null && startOf(Number(owner[1])) === owner[2] ? Number(owner[1]) : null
 }

@@ -260,6 +260,13 @@ t.test('what a killed director left is removed, what a living one has is not', a
     { code: 'EBUSY', message: `pid ${victim.pid}` },
     'its interfaces are taken',
   )
+  const overlapping = new Guard({ interfaces: ['lo', 'eth0'] })
+  t.throws(
+    () => lab.inside('director', () => overlapping.assertFree()),
+    { code: 'EBUSY', message: `serves eth0 (pid ${victim.pid})` },
+    'one of several is',
+  )
+  lab.inside('director', () => new Guard({ interfaces: ['lo'] }).assertFree())
   const gone = once(victim, 'exit')
   victim.kill('SIGKILL')
   await gone
