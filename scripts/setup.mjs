@@ -45,6 +45,7 @@ const DEBIAN_PACKAGES = [
   { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
   { name: 'procps', shownBy: 'sysctl', for: 'sysctl in lab and realserver' },
   { name: 'curl', shownBy: 'curl', for: 'HTTP clients in the lab' },
+  { name: 'netcat-openbsd', shownBy: 'nc', for: 'a plain TCP client in the lab' },
   { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
   { name: 'iputils-ping', shownBy: 'ping', for: 'ping in the lab' },
 ]
@@ -116,10 +117,35 @@ function writeRecord(record) {
   writeFileSync(SETUP_RECORD, `${JSON.stringify(record, null, 2)}\n`)
 }
 
-/** The words before `apt-get` that make it work here, or null if nothing does. */
+/** The words before `apt-get` that make it work here, or why there are none. */
 function administrator() {
-  if (process.getuid() === 0) return []
-  return succeeds('sudo', ['-n', 'true']).ok ? ['sudo', '-n'] : null
+  if (process.getuid() === 0) return { prefix: [] }
+  if (!isPresent('sudo')) return { reason: 'installing them needs root' }
+  if (succeeds('sudo', ['-n', 'true']).ok) return { prefix: ['sudo', '-n'] }
+  return { reason: 'installing them needs root, and sudo asks for a password' }
+}
+
+/** One line for a shell of this user that installs `packages`, however one becomes root here. */
+function installLine(packages) {
+  const line = `apt-get update && apt-get install -y --no-install-recommends ${packages}`
+  if (process.getuid() === 0) return line
+  // `su -`, since plain su keeps a PATH on which dpkg does not find its tools.
+  return isPresent('sudo') ? `sudo sh -c '${line}'` : `su - -c '${line}'`
+}
+
+/** Says which packages are missing, what each is for, and the one line that installs them. */
+function reportMissing(missing, reason) {
+  const width = Math.max(...missing.map((item) => item.name.length))
+  say(`Debian packages are missing, and ${reason}:`)
+  for (const item of missing) say(`  ${item.name.padEnd(width)}  ${item.for}`)
+  const packages = missing.map((item) => item.name).join(' ')
+  const isVital = missing.some((item) => item.needed)
+  say(isVital ? 'Install them, then start again:' : 'Going on without them. To have them too:')
+  const remedy = isPresent('apt-get')
+    ? installLine(packages)
+    : `# with your system's package manager, what Debian calls: ${packages}`
+  process.stderr.write(`\n    ${remedy}\n\n`)
+  if (isVital) process.exit(1)
 }
 
 /** Installs missing Debian packages. Returns what was tried in vain, to be remembered. */
@@ -131,23 +157,15 @@ function installDebianPackages(triedBefore) {
 
   let reason = 'this system has no apt-get'
   if (isPresent('apt-get')) {
-    const prefix = administrator()
-    if (prefix === null) reason = 'that needs root, and sudo asks for a password'
+    const { prefix, reason: whyNot } = administrator()
+    if (prefix === undefined) reason = whyNot
     else {
       say(`installing Debian packages: ${names.join(' ')}`)
       reason = aptInstall(prefix, names)
     }
   }
   const still = missing.filter((item) => !isPresent(item.shownBy))
-  if (still.length === 0) return []
-
-  for (const item of still) say(`missing: ${item.name} (${item.for})`)
-  const packages = still.map((item) => item.name).join(' ')
-  const remedy = isPresent('apt-get')
-    ? `run: sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends ${packages}'`
-    : `install what Debian calls ${packages} with your system's package manager`
-  if (still.some((item) => item.needed)) stop(reason, remedy)
-  say(`${reason}; going on without. To have it, ${remedy}`)
+  if (still.length > 0) reportMissing(still, reason)
   return still.map((item) => item.name)
 }
 
@@ -167,6 +185,8 @@ function aptInstall(prefix, names) {
   const update = apt('update')
   const installed = install()
   if (installed.ok) return ''
+  // One that cannot be had here is no reason to do without the others.
+  if (update.ok) for (const name of names) apt('install', '--no-install-recommends', name)
   process.stderr.write(`${excerpt(update.ok ? installed.output : update.output)}\n`)
   return update.ok ? 'apt-get install failed' : 'apt-get update failed (no network?)'
 }

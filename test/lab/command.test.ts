@@ -50,7 +50,8 @@ const needsTerminal =
   needsRoot || (hasScript ? false : 'script(1) is not here: no terminal to give')
 
 t.test('on a terminal it stands until Ctrl-C', { skip: needsTerminal }, async (t) => {
-  const command = `${process.execPath} ${PROGRAM} lab`
+  // Through exec: a shell of its own (dash, where $SHELL is not set) would die of the Ctrl-C too.
+  const command = `exec ${process.execPath} ${PROGRAM} lab`
   const child = spawn('script', ['-qec', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { ...process.env, UIPVS_LAB_STATE: LIST, TERM: 'xterm', NO_COLOR: '' },
