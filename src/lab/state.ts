@@ -20,7 +20,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { NamespacePlace } from './namespaces.js'
+import { LabError, type NamespacePlace } from './namespaces.js'
 import { aliveProcess, isAlive, type ProcessRecord } from './processes.js'
 
 export interface LabProcess extends ProcessRecord {
@@ -40,29 +40,35 @@ export interface LabState extends NamespacePlace {
   readonly processes: readonly LabProcess[]
 }
 
-/** The directory under which labs of this user live. Made if it is not there; 0700. */
+/**
+ * The directory under which labs of this user live. In /tmp, where everybody may make it, it is
+ * made here, 0700, and refused if somebody else was quicker: what is read there is removed.
+ */
 export function labsDirectory(uid = process.getuid!()): string {
   const given = process.env.UIPVS_LAB_STATE
   if (given !== undefined) return given
   if (uid === 0) return '/run/uipvs/lab'
   const runtime = process.env.XDG_RUNTIME_DIR
-  return runtime !== undefined && runtime !== ''
-    ? join(runtime, 'uipvs', 'lab')
-    : join(tmpdir(), `uipvs-lab-${uid}`)
+  if (runtime !== undefined && runtime !== '') return join(runtime, 'uipvs', 'lab')
+  return makeOurs(join(tmpdir(), `uipvs-lab-${uid}`), uid)
 }
 
-/** Makes the lab's own directory; refuses a parent in /tmp that somebody else has prepared. */
+function makeOurs(directory: string, uid: number): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const found = lstatSync(directory)
+  if (found.isDirectory() && found.uid === uid) return directory
+  throw new LabError(
+    `labs can't be kept where user ${found.uid} has put something (${directory}); ` +
+      'have it removed, or set UIPVS_LAB_STATE to a directory of your own',
+  )
+}
+
+/** Makes the lab's own directory. */
 export function makeDirectory(lab: string): string {
   const parent = labsDirectory()
   // Others may have business in /run/uipvs, but none with our labs.
   mkdirSync(dirname(parent), { recursive: true })
-  mkdirSync(parent, { recursive: true, mode: 0o700 })
-  const { uid } = lstatSync(parent)
-  if (uid !== process.getuid!()) {
-    throw Object.assign(new Error(`${parent} belongs to user ${uid}, not to us; remove it`), {
-      exitCode: 1,
-    })
-  }
+  makeOurs(parent, process.getuid!())
   const directory = join(parent, lab)
   mkdirSync(directory, { mode: 0o700 })
   return directory
@@ -77,21 +83,26 @@ export function writeState(state: LabState): void {
 
 /** Every lab of this user, oldest first; directories without a readable state are left out. */
 export function listLabs(): LabState[] {
-  let names: string[]
-  try {
-    names = readdirSync(labsDirectory())
-  } catch {
-    return []
-  }
+  const parent = labsDirectory()
   const found: LabState[] = []
-  for (const name of names) {
+  for (const name of namesIn(parent)) {
+    const directory = join(parent, name)
     try {
-      found.push(JSON.parse(readFileSync(join(labsDirectory(), name, 'lab.json'), 'utf8')))
+      // Where it is and not where it says it is: that directory will be removed.
+      found.push({ ...JSON.parse(readFileSync(join(directory, 'lab.json'), 'utf8')), directory })
     } catch {
       // Being made or taken away at this moment.
     }
   }
   return found.sort((a, b) => a.created.localeCompare(b.created))
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
 }
 
 /** Its owner died without cleaning up, and it was not meant to be kept. */
@@ -101,14 +112,9 @@ export function isStale(state: LabState): boolean {
 
 /** Directories in which a lab was never written down: its owner died between the two. */
 export function forgetUnwritten(): void {
-  let names: string[]
-  try {
-    names = readdirSync(labsDirectory())
-  } catch {
-    return
-  }
-  for (const name of names) {
-    const directory = join(labsDirectory(), name)
+  const parent = labsDirectory()
+  for (const name of namesIn(parent)) {
+    const directory = join(parent, name)
     const owner = Number(/^uipvs(\d+)/.exec(name)?.[1])
     if (owner > 0 && aliveProcess(owner) === null && !existsSync(join(directory, 'lab.json'))) {
       rmSync(directory, { recursive: true, force: true })
