@@ -7,7 +7,7 @@
  * are read at start and on demand, never on the path of a frame.
  */
 import { execFileSync } from 'node:child_process'
-import { check, close, errno, ioctl, SystemCallError, socket } from './libc.js'
+import { check, close, errno, errnoOf, ioctl, SystemCallError, socket } from './libc.js'
 import { AF_INET, SOCK_CLOEXEC, SOCK_DGRAM } from './socket.js'
 
 export const SIOCGIFFLAGS = 0x8913
@@ -47,10 +47,8 @@ export interface Interface {
 /** What the kernel says of the interface `name`. Throws a SystemCallError if there is none. */
 export function readInterface(name: string): Interface {
   if (name === '' || Buffer.byteLength(name) >= IFNAMSIZ) {
-    throw new RangeError(
-      `"${name}" can't be an interface (its name has 1 to ${IFNAMSIZ - 1} bytes); ` +
-        '`ip link` lists the interfaces',
-    )
+    const hint = `an interface's name has 1 to ${IFNAMSIZ - 1} bytes, \`ip link\` lists them`
+    throw new SystemCallError('ioctl', errnoOf('ENODEV'), `"${name}"`, hint)
   }
   const fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', name)
   try {
