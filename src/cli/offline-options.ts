@@ -11,7 +11,7 @@ import { liveMode, macsOf, rulesOf } from '../offline/live-rules.js'
 import { RefusedRule } from '../offline/offline-director.js'
 import { DEFAULT_DIRECTOR_MAC, type Mac, macText, parseMacs } from '../offline/surroundings.js'
 import { parseMac } from '../wire/address.js'
-import { CliFailure, EXIT_USAGE } from './failure.js'
+import { CliFailure, EXIT_FAILED, EXIT_USAGE } from './failure.js'
 import { readRules } from './rules-file.js'
 
 export interface OfflineFlags {
@@ -49,7 +49,11 @@ export function addOfflineOptions(command: Command): Command {
       (text: string, all: string[] = []) => [...all, text],
     )
     .option('--director-mac <mac>', 'MAC address of the director', directorMac)
-    .option('--mtu <bytes>', "MTU of the director's link (default: 1500)", wholeNumber(68, 65535))
+    .option(
+      '--mtu <bytes>',
+      "MTU of the director's link (default: 1500)",
+      wholeNumber('--mtu', 68, 65535),
+    )
 }
 
 function directorMac(text: string): Mac {
@@ -59,12 +63,13 @@ function directorMac(text: string): Mac {
   throw new CliFailure(`'${text}' is no MAC address of one host (--director-mac)`, EXIT_USAGE, hint)
 }
 
-/** A reader of an option's value that takes whole numbers of a range. */
-export function wholeNumber(min: number, max: number): (text: string) => number {
+/** A reader of the value of `option` that takes whole numbers of a range. */
+export function wholeNumber(option: string, min: number, max: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
     if (value >= min && value <= max) return value
-    throw new CliFailure(`'${text}' is not a number from ${min} to ${max}`, EXIT_USAGE)
+    const hint = `write a number from ${min} to ${max}`
+    throw new CliFailure(`'${text}' is out of range (${option})`, EXIT_USAGE, hint)
   }
 }
 
@@ -117,7 +122,8 @@ export function readText(file: string, what: string): string {
     return readFileSync(file === '-' ? 0 : file, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    throw new CliFailure(`${what} can't be read: ${code} (${file})`)
+    const hint = code === 'ENOENT' ? 'there is no such file' : 'may you read it, and is it a file?'
+    throw new CliFailure(`${what} can't be read: ${code} (${file})`, EXIT_FAILED, hint)
   }
 }
 

@@ -34,8 +34,9 @@ export function readRules(text: string, file: string): Rule[] {
     try {
       const command = parse(['ipvsadm', ...words], names)
       if (command.kind === 'rule') return command.rule
-      const what =
-        command.kind === 'error' ? command.text.trim() : `'${words.join(' ')}' is no rule`
+      // What ipvsadm says of a command that it does not know is advice for a shell's user.
+      const isTold = command.kind === 'error' && !command.text.startsWith('Try ')
+      const what = isTold ? command.text.trim() : `'${words.join(' ')}' is no rule`
       throw new CliFailure(
         `${what} (${where})`,
         1,

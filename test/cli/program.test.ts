@@ -47,6 +47,19 @@ t.test('bad usage: one line on stderr, status 2', async (t) => {
     [['completion'], /^uipvs: missing required argument 'shell'; see 'uipvs completion --help'$/],
     [['completion', 'tcsh'], /^uipvs: value 'tcsh' is invalid .*; see 'uipvs completion --help'$/],
     [['completion', 'bash', 'zsh'], /^uipvs: too many arguments.*; see 'uipvs completion --help'$/],
+    [
+      ['doctor', '--engine', 'fast'],
+      /^uipvs: option '--engine <engine>' argument 'fast' is invalid/,
+    ],
+    [
+      ['doctor', '--vip', 'fe80::1%eth0'],
+      /^uipvs: "fe80::1%eth0" is no IP address \(--vip\); give/,
+    ],
+    [
+      ['realserver', 'up', '--vip', '224.0.0.1'],
+      /^uipvs: "224.0.0.1" can be no VIP \(--vip\); give/,
+    ],
+    [['realserver', 'up', '--vip', '0::1'], /^uipvs: "0::1" can be no VIP/],
     [['completion', '--fsh'], /^uipvs: unknown option '--fsh'; see 'uipvs completion --help'$/],
   ]
   for (const [argv, line] of mistakes) {

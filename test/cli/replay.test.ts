@@ -175,14 +175,21 @@ t.test('mistakes', async (t) => {
     [2, ['--rules', '-', '-'], /stdin was named twice/],
     [2, ['--rules', RULES, copy, '-w', copy], /would be overwritten/],
     [2, ['--rules', RULES, copy, '-w', '-', '--json'], /both want stdout/],
+    [1, ['--rules', RULES, '/nowhere'], /can not be read: ENOENT.*; nothing was replayed/],
+    [1, ['--rules', files.write('q', '\n-Q\n'), copy], /'-Q' is no rule \(.*, line 2\); rules are/],
     [1, [copy], /there are no rules: no director answers/],
-    [1, ['--rules', RULES, copy, '-w', '/nowhere/x.pcapng'], /ENOENT.*\/nowhere\/x\.pcapng/],
+    [
+      1,
+      ['--rules', RULES, copy, '-w', '/nowhere/x.pcapng'],
+      /can't be written: ENOENT \(\/nowhere\/x\.pcapng\); name a file/,
+    ],
   ]
   for (const [status, argv, line] of mistakes) {
     const done = uipvs(['replay', ...argv])
     t.equal(done.status, status, argv.join(' '))
     t.match(done.stderr, line)
     t.match(done.stderr, /^uipvs: [^\n]+\n$/)
+    t.equal(done.stdout, '')
   }
   t.equal(statSync(copy).size, statSync(CAPTURE).size, 'the capture is as it was')
 })

@@ -1,5 +1,5 @@
 /** `uipvs doctor`: what breaks Direct Routing here, and the line that mends it. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { controlPath } from '../../control/client.js'
 import { examineDirector, examineRealserver } from '../../doctor/doctor.js'
 import { printFindings } from '../../doctor/print.js'
@@ -39,7 +39,11 @@ export function register(program: Command): void {
       [],
     )
     .option('--realserver', 'this machine is a realserver')
-    .option('--engine <engine>', 'the engine that the director uses or shall use', 'auto')
+    .addOption(
+      new Option('--engine <engine>', 'the engine that the director uses or shall use')
+        .choices(['auto', 'af_packet', 'libpcap'])
+        .default('auto'),
+    )
     .option('--control <path>', "the director's control socket")
     .option('--json', 'print the findings as JSON')
     .addHelpText('after', EXAMPLES)
@@ -52,7 +56,7 @@ export function register(program: Command): void {
 function examine(flags: Flags) {
   if (flags.realserver === true) {
     if (flags.vip.length === 0) {
-      throw new CliFailure('which VIP does it serve?', EXIT_USAGE, 'add --vip 192.168.1.110')
+      throw new CliFailure('no VIP was named', EXIT_USAGE, 'add --vip 192.168.1.110')
     }
     return examineRealserver(flags.vip, flags.interface[0])
   }

@@ -61,9 +61,9 @@ export function register(program: Command): void {
     )
   addOfflineOptions(command)
     .option('--flags <letters>', 'TCP flags, of F S R P A U E C, or . for none (default: S)')
-    .option('--ttl <n>', 'TTL or hop limit (default: 64)', wholeNumber(0, 255))
+    .option('--ttl <n>', 'TTL or hop limit (default: 64)', wholeNumber('--ttl', 0, 255))
     .option('--df', 'IPv4: may not be fragmented')
-    .option('--len <bytes>', 'length of the whole IP packet', wholeNumber(1, 65575))
+    .option('--len <bytes>', 'length of the whole IP packet', wholeNumber('--len', 1, 65575))
     .option(
       '--after <packet>',
       'a packet that passes before; TCP flags may be its last word; may be repeated',
@@ -71,7 +71,7 @@ export function register(program: Command): void {
     )
     .option('--hex <digits>', 'the frame in hex, from its Ethernet header on; - reads stdin')
     .option('--pcap <file>', 'a frame of this capture (pcap or pcapng); - reads stdin')
-    .option('--frame <n>', 'which one, from 1', wholeNumber(1, 4294967295))
+    .option('--frame <n>', 'which one, from 1', wholeNumber('--frame', 1, 4294967295))
     .option('--alone', 'do not let the frames before it pass first')
     .option('--json', 'print the explanation as JSON')
     .addHelpText('after', HELP)

@@ -61,12 +61,19 @@ export function register(program: Command): void {
 
 /** As the kernel writes it, so that it compares equal with what `ip` says. */
 export function addressOf(text: string): string {
-  if (isIP(text) === 4) return text
-  if (isIP(text) === 6 && !text.includes('%')) {
-    return new URL(`http://[${text}]/`).hostname.slice(1, -1)
-  }
-  throw new CliFailure(`"${text}" is no IP address`, EXIT_USAGE, 'give one like 192.168.1.110')
+  const isAddress = isIP(text) !== 0 && !text.includes('%')
+  const address = isIP(text) === 6 && isAddress ? canonical6(text) : text
+  if (isAddress && !NO_VIP.test(address)) return address
+  const what = isAddress ? 'can be no VIP' : 'is no IP address'
+  throw new CliFailure(`"${text}" ${what} (--vip)`, EXIT_USAGE, 'give one like 192.168.1.110')
 }
+
+function canonical6(text: string): string {
+  return new URL(`http://[${text}]/`).hostname.slice(1, -1)
+}
+
+/** This network, loopback, multicast and what lies behind it: addresses of no one host. */
+const NO_VIP = /^(0|127|22[4-9]|2[3-5]\d)\.|^::1?$|^ff/
 
 function change(plan: Plan, flags: Flags): void {
   const lines = plan.actions.map(lineOf)

@@ -7,7 +7,7 @@ import { frameLine, LINES_HEAD, summaryText } from '../../offline/print-replay.j
 import { Recorder } from '../../offline/recorder.js'
 import { type ReplaySummary, type ReplayWatcher, replay, tellFrame } from '../../offline/replay.js'
 import { openPcapng, type PcapngFile } from '../../port/pcapng.js'
-import { CliFailure, EXIT_USAGE } from '../failure.js'
+import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
 import {
   addOfflineOptions,
   begin,
@@ -162,7 +162,7 @@ class Output {
   /** The file is made when there is something to write, not before the capture could be opened. */
   #record(): Recorder {
     if (this.#recorder === undefined) {
-      this.#file = openPcapng(this.#flags.write as string, 'uipvs replay')
+      this.#file = openToWrite(this.#flags.write as string)
       this.#recorder = new Recorder(this.#file.writer)
     }
     this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
@@ -194,6 +194,8 @@ class Output {
     const { write, json, summary: isWanted } = this.#flags
     if (write !== undefined && summary.problem === null) this.#record()
     if (json === true) this.#line(JSON.stringify({ type: 'summary', ...summary }))
+    // Tables of nothing would only hide what is wrong with the capture.
+    else if (summary.frames === 0 && summary.problem !== null) return
     else if (write !== '-') {
       const gap = isWanted === true || summary.frames === 0 ? '' : '\n'
       this.#line(`${gap}${summaryText(summary, this.#paint)}`.trimEnd())
@@ -211,6 +213,16 @@ class Output {
     clearTimeout(this.#timer)
     if (this.#text !== '') process.stdout.write(this.#text)
     this.#file?.close()
+  }
+}
+
+function openToWrite(path: string): PcapngFile {
+  try {
+    return openPcapng(path, 'uipvs replay')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const hint = 'name a file in a folder that is there, and that you may write to'
+    throw new CliFailure(`the capture can't be written: ${code} (${path})`, EXIT_FAILED, hint)
   }
 }
 
