@@ -2,7 +2,7 @@
 import { ControlClient, Unreachable } from '../control/client.js'
 import type { DestinationListing, ServiceListing, TableListing } from '../control/listing.js'
 import { loadRawSocket, probeEcho } from '../lab/raw-probe.js'
-import { readAddresses } from '../native/interfaces.js'
+import { type KernelAddress, readAddresses } from '../native/interfaces.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
 import { probeService, whoHas } from './segment.js'
 
@@ -55,6 +55,29 @@ export function checkRules(table: TableListing): Finding[] {
   return [
     ok('rules', `${count} services, all directly routed, ports equal`, 'DR translates nothing'),
   ]
+}
+
+/**
+ * Neighbour discovery is asked from an IPv6 address of the arm: a solicitation without a source
+ * means duplicate address detection (RFC 4861 section 4.3), which a realserver does not answer so.
+ */
+export function checkIpv6Sender(
+  table: TableListing,
+  interfaces: readonly string[],
+  addresses: readonly Pick<KernelAddress, 'interface' | 'family' | 'address'>[],
+): Finding[] {
+  const realservers = table.services.flatMap(({ destinations }) => destinations)
+  if (!realservers.some(({ address }) => address.includes(':'))) return []
+  const vips = vipsOf(table)
+  return interfaces.map((name) => {
+    const why = 'IPv6 realservers are asked for their MAC address from an IPv6 address of the arm'
+    const own = addresses.find(
+      (a) => a.interface === name && a.family === 6 && !vips.includes(a.address),
+    )
+    if (own !== undefined) return ok('ipv6-sender', `${name} has ${own.address}`, why)
+    const fix = `sysctl -w net.ipv6.conf.${name}.disable_ipv6=0`
+    return problem('ipv6-sender', `${name} has no IPv6 address of its own`, why, fix)
+  })
 }
 
 /** Asks each IPv4 realserver on the segment: alive? has it the VIP, and does it serve the port? */

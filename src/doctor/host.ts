@@ -19,7 +19,8 @@ export function checkCapabilities(status = readFileSync('/proc/self/status', 'ut
   return CAPABILITIES.map(({ name, bit, why }) => {
     const id = name.toLowerCase().replaceAll('_', '-')
     if (((effective >> bit) & 1n) === 1n) return ok(id, `we have ${name}`, why)
-    const fix = `sudo setcap cap_net_raw,cap_net_admin+ep ${process.execPath}   # or use sudo`
+    // Not setcap(8): nft, which the guard calls, would not get what only Node's file has.
+    const fix = 'sudo uipvs …   # or AmbientCapabilities=CAP_NET_RAW CAP_NET_ADMIN in its unit'
     return problem(id, `we do not have ${name}`, why, fix)
   })
 }

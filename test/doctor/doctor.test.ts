@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { DestinationListing, ServiceListing } from '../../src/control/listing.js'
+import { checkIpv6Sender } from '../../src/doctor/balanced.js'
 import type { Finding } from '../../src/doctor/finding.js'
 import { hasIpv6, type Lab } from '../../src/lab/lab.js'
 import { enter } from '../../src/lab/namespaces.js'
@@ -153,6 +154,24 @@ function service(port: number, destinations: DestinationListing[]): ServiceListi
     destinations,
   }
 }
+
+t.test('an arm without IPv6 can find no IPv6 realserver', async (t) => {
+  const table = (realserver: string) => ({
+    version: '1.2.1',
+    size: 4096,
+    services: [service(80, [destination(realserver, 80)])],
+    timeouts: { tcp: 900, tcpfin: 120, udp: 300 },
+    daemons: [],
+  })
+  const six = table('2001:db8:1::2')
+  const four = { interface: 'eth0', family: 4, address: '192.168.1.1' } as const
+  const linkLocal = { interface: 'eth0', family: 6, address: 'fe80::1' } as const
+  const levels = (findings: Finding[]) => findings.map(({ level }) => level)
+  t.same(levels(checkIpv6Sender(six, ['eth0'], [four])), ['problem'])
+  t.same(levels(checkIpv6Sender(six, ['eth0'], [four, linkLocal])), ['ok'])
+  t.same(levels(checkIpv6Sender(six, ['eth1'], [linkLocal])), ['problem'], 'on each arm')
+  t.same(checkIpv6Sender(table('192.168.1.2'), ['eth0'], [four]), [], 'nobody needs one')
+})
 
 t.test(
   'the rules, and what each realserver makes of them',
