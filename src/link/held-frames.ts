@@ -55,7 +55,7 @@ export class HeldFrames {
     return oldest
   }
 
-  /** Some frame whose neighbour need not be waited for any longer or in vain, or -1. */
+  /** Whether a frame is in `slot` that has waited for as long as one may. */
   isExpired(slot: number, now: number): boolean {
     return this.#neighbour[slot] !== -1 && now >= this.#until[slot]
   }

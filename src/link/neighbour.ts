@@ -11,8 +11,9 @@
  *     FAILED --- 5 s, again INCOMPLETE          INCOMPLETE
  *
  * REACHABLE and PROBE are usable: a frame is sent to the last known address while it is being
- * confirmed. Never from any state but INCOMPLETE, PROBE, REACHABLE, FAILED by an answer: what we
- * did not ask for is learned only if it concerns a neighbour that we use.
+ * confirmed. From every state an answer leads to REACHABLE, asked for or not, but only for a
+ * neighbour that we use: nobody can fill the table from outside. Whoever speaks on the segment is
+ * believed, as by every host that uses ARP.
  *
  * Columns are typed arrays indexed by the neighbour's slot. Times are ms.
  */
