@@ -23,9 +23,9 @@ import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 
 /**
- * Empty breaths before the worker sleeps. One takes about 80 ns, so this is a few microseconds, about
- * what going to sleep and waking costs. More would be in vain: the kernel hands over a block of its
- * ring when it is full or a millisecond old, whichever comes first.
+ * Empty breaths before the worker sleeps. One takes about 80 ns, so this is a few microseconds,
+ * about what going to sleep and waking costs. More would be in vain: the kernel hands over a block
+ * of its ring when it is full or a millisecond old, whichever comes first.
  */
 const SPIN_BREATHS = 40
 /** How long it sleeps at most when nothing at all happens. */
