@@ -31,7 +31,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lab: ['wire', 'native', 'control'],
   offline: [...PURE, 'port', 'control', 'lab'],
   conform: [...PURE, 'port', 'control', 'cli'],
-  cli: [...PURE, 'native', 'port', 'control', 'daemon', 'realserver', 'doctor', 'lab', 'offline'],
+  cli: [
+    ...PURE,
+    'native',
+    'port',
+    'control',
+    'conform',
+    'daemon',
+    'realserver',
+    'doctor',
+    'lab',
+    'offline',
+  ],
 }
 
 /** A port knows the engine only by the things that go through its interface. */
@@ -52,6 +63,8 @@ const OFF_THE_PATH: Readonly<Record<string, string>> = {
   'src/balance/address.ts': 'addresses as text',
   'src/balance/apply.ts': 'carries out rules, between batches',
   'src/balance/judge.ts': 'judges rules, between batches',
+  'src/balance/mark-rules.ts': 'judges mark rules, between batches',
+  'src/balance/settings.ts': 'carries out settings, between batches',
   'src/wire/address.ts': 'addresses as text',
   'src/wire/build.ts': 'makes frames for tests and tools',
   'src/wire/describe.ts': 'frames for people',
@@ -104,12 +117,14 @@ const NOT_IN_PURE: readonly [string, RegExp][] = [
 const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/balance/hash.ts': 'connection.test.ts and template.test.ts',
   'src/balance/limits.ts': 'numbers',
+  'src/balance/settings.ts': 'apply.test.ts',
   'src/balance/rule.ts': 'types, and an error class',
   'src/engine/answers.ts': 'journeys-ipv4.ts and journeys-ipv6.ts',
   'src/engine/director-state.ts': 'every journey; changes of routes in transmitter.test.ts',
   'src/engine/fragment-road.ts': 'journeys-ipv4.ts and journeys-ipv6.ts',
   'src/engine/fragments.ts': 'journeys-ipv4.ts and journeys-ipv6.ts',
   'src/engine/link-frames.ts': 'journeys-link.ts and resolver.test.ts',
+  'src/engine/marked.ts': 'journeys-marks.ts',
   'src/engine/martian.ts': 'journeys-ipv4.ts and journeys-ipv6.ts',
   'src/engine/port.ts': 'types, and the outbox: test/port/memory.test.ts',
   'src/engine/side-roads4.ts': 'journeys-ipv4.ts',

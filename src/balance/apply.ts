@@ -12,7 +12,6 @@ import { NONE } from './connection.js'
 import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
 import {
   destinationText,
-  isWhole,
   judgeAddress,
   judgeService,
   judgeThresholds,
@@ -20,10 +19,10 @@ import {
   parseServiceKey,
   type Surroundings,
   serviceText,
-  TIMEOUT_MAX_S,
   UNKNOWN_SURROUNDINGS,
 } from './judge.js'
 import type { Limits } from './limits.js'
+import { MarkBook } from './mark-rules.js'
 import type { Region } from './region.js'
 import {
   type DestinationKey,
@@ -36,9 +35,8 @@ import {
 } from './rule.js'
 import type { SchedulerFactory } from './scheduler.js'
 import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT } from './service.js'
-import { isSysctlName, SYSCTL_RANGES } from './sysctl.js'
+import { setSysctl, setTimeouts } from './settings.js'
 import type { FollowedKernel } from './thresholds.js'
-import { TICKS_PER_S } from './timer-wheel.js'
 
 const METHODS = { route: METHOD_ROUTE, tunnel: METHOD_TUNNEL, masq: METHOD_MASQ } as const
 
@@ -68,6 +66,7 @@ export class RuleBook {
   /** By slot of the destination. */
   readonly destinationNames: (DestinationNames | undefined)[] = []
   daemons: readonly SyncDaemon[] = []
+  readonly marks: MarkBook
   readonly #services = new Map<string, number>()
   /** Live destinations by service slot and own key. */
   readonly #live = new Map<string, number>()
@@ -86,6 +85,7 @@ export class RuleBook {
   ) {
     this.seed = seed
     this.balancer = new Balancer(region, limits, seed, options.kernel)
+    this.marks = new MarkBook(this.balancer.marks)
     this.#factories = factories
     this.#surroundings = options.surroundings ?? UNKNOWN_SURROUNDINGS
   }
@@ -121,11 +121,26 @@ export class RuleBook {
         // Counters never go back: whoever shows them remembers from where to count (estimator.ts).
         if (rule.service !== undefined) this.#service(rule.service)
         break
+      case 'add-mark':
+        this.marks.add(rule.rule)
+        break
+      case 'delete-mark':
+        this.marks.delete(rule.rule)
+        break
+      case 'flush-marks':
+        this.marks.flush()
+        break
+      case 'add-local-mark':
+        this.marks.addLocal(rule.mark)
+        break
+      case 'delete-local-mark':
+        this.marks.deleteLocal(rule.mark)
+        break
       case 'set-timeouts':
-        this.#setTimeouts(rule.tcp, rule.tcpfin, rule.udp)
+        setTimeouts(this.balancer, rule.tcp, rule.tcpfin, rule.udp)
         break
       case 'set-sysctl':
-        this.#setSysctl(rule.name, rule.value)
+        setSysctl(this.balancer, rule.name, rule.value)
         break
       case 'start-daemon':
         this.#startDaemon(rule.daemon)
@@ -312,6 +327,7 @@ export class RuleBook {
     const trashKey = `${serviceText(this.serviceKeys[service] as ServiceKey)} ${destinationText(name)}`
     this.#trash.set(trashKey, { slot, serial: this.#serials[service] })
     this.#trashKeys.set(slot, trashKey)
+    this.balancer.orphans.begin()
   }
 
   #reap(slot: number): void {
@@ -321,37 +337,6 @@ export class RuleBook {
     this.#trashKeys.delete(slot)
     this.destinationNames[slot] = undefined
     this.balancer.destinations.release(slot)
-  }
-
-  #setTimeouts(tcp: number, tcpfin: number, udp: number): void {
-    for (const seconds of [tcp, tcpfin, udp]) {
-      if (!isWhole(seconds, 0, TIMEOUT_MAX_S)) {
-        throw new RuleError(
-          'EINVAL',
-          'timeout',
-          `a timeout of ${seconds} s is not within 0 to ${TIMEOUT_MAX_S}`,
-        )
-      }
-    }
-    const { balancer } = this
-    if (tcp > 0) balancer.tcpTimeouts[1] = tcp * TICKS_PER_S
-    if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * TICKS_PER_S
-    if (udp > 0) balancer.udpTimeout = udp * TICKS_PER_S
-  }
-
-  #setSysctl(name: string, value: string): void {
-    if (!isSysctlName(name))
-      throw new RuleError('ENOENT', 'sysctl', `there is no setting called ${name}`)
-    const [min, max] = SYSCTL_RANGES[name]
-    const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
-    if (!isWhole(number, min, max)) {
-      throw new RuleError(
-        'EINVAL',
-        'sysctl',
-        `${name} takes a whole number from ${min} to ${max}, not ${value}`,
-      )
-    }
-    this.balancer.sysctls[name] = number
   }
 
   #startDaemon(daemon: SyncDaemon): void {

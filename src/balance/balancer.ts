@@ -13,7 +13,9 @@ import {
   NONE,
 } from './connection.js'
 import { DestinationTable } from './destination.js'
+import { ConnectionExpirer, OrphanSearch } from './endings.js'
 import type { Limits } from './limits.js'
+import { MarkTable } from './marks.js'
 import { Persistence } from './persistence.js'
 import { Region, regionBytes } from './region.js'
 import { SCTP, TCP, UDP } from './rule.js'
@@ -34,7 +36,7 @@ import {
 } from './tcp-state.js'
 import { TemplateTable } from './template.js'
 import { type FollowedKernel, Thresholds } from './thresholds.js'
-import { type Expirer, TICK_MS, TICKS_PER_S } from './timer-wheel.js'
+import { TICK_MS, TICKS_PER_S } from './timer-wheel.js'
 
 /** How long a connection lives until its first state (the kernel's `IP_VS_CONN` default: 3 s). */
 const FIRST_TIMEOUT_TICKS = 3 * TICKS_PER_S
@@ -49,21 +51,6 @@ const ABORT = 6
 export const PASS_FTP_DATA = -2
 export const NO_ROOM = -3
 
-/** The wheel's way to a table's connections. */
-class ConnectionExpirer implements Expirer {
-  readonly #balancer: Balancer
-  readonly #table: ConnectionTable
-
-  constructor(balancer: Balancer, table: ConnectionTable) {
-    this.#balancer = balancer
-    this.#table = table
-  }
-
-  expire(slot: number): void {
-    this.#balancer.close(this.#table, slot)
-  }
-}
-
 export class Balancer {
   readonly limits: Limits
   readonly kernel: FollowedKernel
@@ -75,6 +62,7 @@ export class Balancer {
   readonly persistence: Persistence
   readonly thresholds: Thresholds
   readonly sysctls = new Sysctls()
+  readonly marks = new MarkTable()
   /** The scheduler of each service, by slot; null: `none`. */
   readonly schedulers: (Scheduler | null)[] = []
   /** Timeouts in ticks. */
@@ -87,6 +75,7 @@ export class Balancer {
   tick = 0
   /** Filled by the caller before `choose`. */
   readonly flow = new Flow()
+  readonly orphans = new OrphanSearch(this)
   readonly #expire4: ConnectionExpirer
   readonly #expire6: ConnectionExpirer
 
@@ -143,6 +132,7 @@ export class Balancer {
     let budget = this.connections4.wheel.advance(this.tick, this.#expire4, EXPIRY_BUDGET)
     budget = this.connections6.wheel.advance(this.tick, this.#expire6, budget)
     this.templates.wheel.advance(this.tick, this.persistence, budget)
+    this.orphans.advance()
   }
 
   /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
@@ -181,10 +171,14 @@ export class Balancer {
     return state === FW && (mode & 2) !== 0 && table.hasFlag(slot, FLAG_NOOUTPUT)
   }
 
-  /** Its destination is in its service's list (bypass connections have none and need none). */
+  /**
+   * Its destination is in its service's list. Bypass connections have none and need none, but what
+   * looks at packets is gone with the last service.
+   */
   isServable(table: ConnectionTable, slot: number): boolean {
     const destination = table.destination(slot)
-    return destination === NONE || this.destinations.isAvailable(destination)
+    if (destination === NONE) return this.services.isServing(table.family)
+    return this.destinations.isAvailable(destination)
   }
 
   /** For `expire_nodest_conn`: ends a connection whose destination is gone. */
@@ -225,6 +219,11 @@ export class Balancer {
     return this.templates.destination(template)
   }
 
+  /** May clients of this service go where they wanted to, if it has no destination for them? */
+  bypasses(service: number): boolean {
+    return this.sysctls.cache_bypass !== 0 && this.services.fwmark(service) !== 0
+  }
+
   /** The template that the last `choose` found or made, or NONE. */
   chosenTemplate = NONE
 
@@ -251,6 +250,7 @@ export class Balancer {
   /** Counts a connection that was just inserted, and ties it to the template of `choose`. */
   opened(table: ConnectionTable, slot: number, service: number): void {
     const destination = table.destination(slot)
+    if (destination === NONE) return // a bypass connection counts for nobody
     const template = this.chosenTemplate
     this.destinations.addInactive(destination, 1)
     this.thresholds.bound(destination)
@@ -310,7 +310,8 @@ export class Balancer {
 
   /** Counts an ICMP error of `bytes` that the director sent about a connection of `destination`. */
   accountAnswer(destination: number, bytes: number): void {
-    if (destination === NONE || !this.destinations.isAvailable(destination)) return
+    if (destination < 0 || destination >= this.destinations.capacity) return
+    if (!this.destinations.isAvailable(destination)) return
     this.destinations.countOutput(destination, bytes)
     this.services.countOutput(this.destinations.service(destination), bytes)
   }

@@ -61,6 +61,20 @@ export interface DestinationSettings {
   readonly tunnel?: Tunnel | undefined
 }
 
+export type MarkProtocol = 'tcp' | 'udp' | 'sctp' | 'icmp' | 'icmpv6'
+
+/** What a packet must be to get a mark; what is left out is not asked. */
+export interface MarkRule {
+  /** 0 to 4294967295; 0 takes the mark of an earlier rule away. */
+  readonly mark: number
+  readonly protocol?: MarkProtocol | undefined
+  /** An address, or a prefix such as `10.0.0.0/8`. */
+  readonly source?: string | undefined
+  readonly destination?: string | undefined
+  /** Destination ports; only with tcp, udp or sctp. */
+  readonly ports?: readonly [low: number, high: number] | undefined
+}
+
 export interface SyncDaemon {
   readonly role: 'master' | 'backup'
   readonly interface: string
@@ -91,6 +105,11 @@ export type Rule =
       readonly service: ServiceKey
       readonly destination: DestinationKey
     }
+  /** Of the rules that apply to a packet the last one that was added decides. */
+  | { readonly op: 'add-mark' | 'delete-mark'; readonly rule: MarkRule }
+  | { readonly op: 'flush-marks' }
+  /** Packets with this mark are served whatever their address, or no longer. */
+  | { readonly op: 'add-local-mark' | 'delete-local-mark'; readonly mark: number }
   /** Counters to zero, of one service or of all. */
   | { readonly op: 'zero'; readonly service?: ServiceKey | undefined }
   /** Timeouts in seconds; 0 leaves one as it is. */

@@ -15,7 +15,32 @@ export class Flow {
   family = 4
   protocol = 0
   clientPort = 0
+  /** -1: the packet has no ports. */
   vipPort = 0
+
+  /** `ports`: the client's in the high 16 bits. */
+  set4(protocol: number, client: number, vip: number, ports: number): void {
+    this.family = 4
+    this.protocol = protocol
+    this.client[0] = client
+    this.vip[0] = vip
+    this.client[1] = this.client[2] = this.client[3] = 0
+    this.vip[1] = this.vip[2] = this.vip[3] = 0
+    this.clientPort = ports >>> 16
+    this.vipPort = ports & 0xffff
+  }
+
+  /** The addresses are read from `view`, at `client` and at `vip`. */
+  set6(protocol: number, view: DataView, client: number, vip: number, ports: number): void {
+    this.family = 6
+    this.protocol = protocol
+    for (let k = 0; k < 4; k++) {
+      this.client[k] = view.getInt32(client + 4 * k)
+      this.vip[k] = view.getInt32(vip + 4 * k)
+    }
+    this.clientPort = ports >>> 16
+    this.vipPort = ports & 0xffff
+  }
 }
 
 /** What a scheduler may look at. */

@@ -6,6 +6,7 @@ import { RuleBook } from '../balance/apply.js'
 import { Balancer } from '../balance/balancer.js'
 import type { Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
+import type { MarkProtocol, MarkRule as Rule } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import { FileNames } from '../cli/ipvsadm/names.js'
 import { run } from '../cli/ipvsadm/run.js'
@@ -17,7 +18,7 @@ import type { Vip } from '../link/vips.js'
 import { MemoryPort, type SentFrame } from '../port/memory.js'
 import { InProcessDirector } from './in-process-director.js'
 import { DIRECTOR_MAC_LOW, ipv4Of, ipv6Of, MAC_HIGH } from './packet-bytes.js'
-import type { Arguments, CommandOut, Recording } from './recording.js'
+import type { Arguments, CommandOut, MarkRule, Recording } from './recording.js'
 
 /** The director's own addresses, and what the recordings' machine calls local besides. */
 const OWN = ['192.168.1.1', '2001:db8:1::1']
@@ -74,6 +75,7 @@ export class World {
     })
     this.director.setVips([...vips, ...OWN].map(vipOf))
     this.director.setRoutes(routesOf([...vips, ...OWN, ...LOOPBACK], recording.route_mtu ?? {}))
+    this.#mark(recording)
     this.#loop = new Loop(this.#port, this.director, () => this.#now)
     this.#client = new InProcessDirector(this.director, () => this.#pinNeighbours())
   }
@@ -122,6 +124,19 @@ export class World {
     this.director.apply({ op: 'set-sysctl', name, value })
   }
 
+  /** Marks, and the ways that packets of a mark may take without the help of a server. */
+  #mark({ marks = [], local_marks = [], steps }: Recording): void {
+    for (const rule of marks) this.director.apply({ op: 'add-mark', rule: markRule(rule) })
+    for (const mark of local_marks) this.director.apply({ op: 'add-local-mark', mark })
+    if (local_marks.length === 0) return
+    const named = steps.flatMap((step) => ('send' in step ? (step.send.dst ?? []) : []))
+    for (const address of ['192.168.1.254', '2001:db8:1::fe', ...named]) {
+      const [w0, w1, w2, w3] = wordsOf(address)
+      this.director.neighbours.acquire(0, familyOf(address), w0, w1, w2, w3, this.#now)
+    }
+    this.#pinNeighbours()
+  }
+
   /** Every neighbour's MAC address ends as its address does. */
   #pinNeighbours(): void {
     const { neighbours } = this.director
@@ -130,6 +145,10 @@ export class World {
       neighbours.pin(slot, MAC_HIGH, last & 0xff)
     }
   }
+}
+
+function markRule({ mark, proto, src, dst, dports }: MarkRule): Rule {
+  return { mark, protocol: proto as MarkProtocol, source: src, destination: dst, ports: dports }
 }
 
 async function* nothing(): AsyncGenerator<string> {}

@@ -8,6 +8,8 @@
  * same VLAN tags, and has the frame's destination (the VIP) as its source. Each method tells
  * whether an answer was sent; none is where the rate limit or a rule of the RFCs forbids it.
  */
+
+import type { VipTable } from '../link/vips.js'
 import * as checksum from '../wire/checksum.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as icmp from '../wire/icmp.js'
@@ -33,15 +35,23 @@ const TOS_CONTROL = 0xc0
 export class Answers {
   readonly #arms: readonly Arm[]
   readonly #outbox: Outbox
+  readonly #vips: VipTable
   readonly #limit: RateLimit
   readonly #quiet: boolean
   /** The clock of this breath, set by the director. */
   now = 0
   #identification = 0
 
-  constructor(arms: readonly Arm[], outbox: Outbox, limit: RateLimit, quiet: boolean) {
+  constructor(
+    arms: readonly Arm[],
+    outbox: Outbox,
+    vips: VipTable,
+    limit: RateLimit,
+    quiet: boolean,
+  ) {
     this.#arms = arms
     this.#outbox = outbox
+    this.#vips = vips
     this.#limit = limit
     this.#quiet = quiet
   }
@@ -111,7 +121,7 @@ export class Answers {
     code: number,
     rest: number,
   ): number {
-    if (!mayBeAnswered4(view, ip)) return 0
+    if (!mayBeAnswered4(view, ip) || !this.#isOurs4(view, ip)) return 0
     const total = ipv4.totalLength(view, ip)
     const overhead = ipv4.HEADER_BYTES_MIN + icmp.HEADER_BYTES
     const quoted = Math.min(total, ICMP_ERROR_BYTES_MAX - overhead)
@@ -151,7 +161,7 @@ export class Answers {
     code: number,
     rest: number,
   ): number {
-    if (!mayBeAnswered6(view, ip)) return 0
+    if (!mayBeAnswered6(view, ip) || !this.#isOurs6(view, ip)) return 0
     const overhead = ipv6.HEADER_BYTES + icmpv6.HEADER_BYTES
     const quoted = Math.min(end - ip, ICMPV6_ERROR_BYTES_MAX - overhead)
     const at = this.#begin6(
@@ -233,6 +243,23 @@ export class Answers {
     icmpv6.setType(this.#outbox.view, to, icmpv6.TYPE_ECHO_REPLY)
     checksum.finishTransport6(this.#outbox.view, at, to, to + bytes, ipv4.PROTO_ICMPV6)
     return true
+  }
+
+  /** Packets to foreign addresses may be served, by their mark; but nobody speaks for another. */
+  #isOurs4(view: DataView, ip: number): boolean {
+    return this.#vips.find(4, ipv4.destination(view, ip), 0, 0, 0) >= 0
+  }
+
+  #isOurs6(view: DataView, ip: number): boolean {
+    return (
+      this.#vips.find(
+        6,
+        ipv6.destination(view, ip, 0),
+        ipv6.destination(view, ip, 1),
+        ipv6.destination(view, ip, 2),
+        ipv6.destination(view, ip, 3),
+      ) >= 0
+    )
   }
 
   /** Reserves a frame of `length` bytes with the link header turned round; where its IP begins. */

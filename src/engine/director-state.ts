@@ -12,6 +12,7 @@ import { type Route, RouteTable } from '../link/routes.js'
 import { type Vip, VipTable } from '../link/vips.js'
 import * as ethernet from '../wire/ethernet.js'
 import { Answers } from './answers.js'
+import { BYPASS_WAYS, Bypass } from './bypass.js'
 import { FragmentTable } from './fragments.js'
 import type { OwnAddresses } from './link-frames.js'
 import type { Arm, Outbox } from './port.js'
@@ -55,7 +56,12 @@ export class DirectorState {
   readonly answers: Answers
   readonly fragments = new FragmentTable()
   readonly outbox: Outbox
-  /** For each destination: the neighbour that leads to it, or HOP_NONE, HOP_LOCAL. */
+  /** Ways to addresses that are no destinations. */
+  readonly bypass: Bypass
+  /**
+   * For each destination: the neighbour that leads to it, or HOP_NONE, HOP_LOCAL. Behind them those
+   * of `bypass`.
+   */
   readonly hops: Int32Array
   /** For each destination: the MTU of the way to it, in bytes. */
   readonly mtus: Int32Array
@@ -72,8 +78,10 @@ export class DirectorState {
     this.arms = arms
     this.outbox = outbox
     this.isKernelMode = options.mode === 'kernel'
-    this.hops = new Int32Array(rules.balancer.destinations.capacity).fill(HOP_NONE)
-    this.mtus = new Int32Array(rules.balancer.destinations.capacity)
+    const { capacity } = rules.balancer.destinations
+    this.hops = new Int32Array(capacity + BYPASS_WAYS).fill(HOP_NONE)
+    this.mtus = new Int32Array(capacity + BYPASS_WAYS)
+    this.bypass = new Bypass(this, capacity)
     this.macHigh = Int32Array.from(arms, (arm) => arm.macHigh)
     this.macLow = Int32Array.from(arms, (arm) => arm.macLow)
     const own = options.own ?? arms.map(() => ({ ipv4: null, ipv6: null }))
@@ -81,6 +89,7 @@ export class DirectorState {
     this.answers = new Answers(
       arms,
       outbox,
+      this.vips,
       new RateLimit(perSecond, perSecond),
       options.quiet ?? false,
     )
@@ -132,6 +141,7 @@ export class DirectorState {
   /** New routes: the way to every destination is looked up again. */
   setRoutes(routes: readonly Route[]): void {
     this.routes.replace(routes)
+    this.bypass.clear()
     this.rules.destinationNames.forEach((name, slot) => {
       if (name !== undefined) this.#resolve(slot)
     })
@@ -144,16 +154,20 @@ export class DirectorState {
       const service = this.rules.findService(rule.service)
       if (service !== undefined) this.#resolve(this.balancer.services.head(service))
     } else if (rule.op === 'reap') {
-      for (const slot of rule.slots) this.#forget(slot)
+      for (const slot of rule.slots) this.forget(slot)
     }
   }
 
   /** Looks up the way to a destination: a neighbour of its own, or the gateway to it. */
   #resolve(slot: number): void {
     const { destinations } = this.balancer
-    const old = this.hops[slot]
-    const family = destinations.family(slot)
     const address = Int32Array.from([0, 1, 2, 3], (i) => destinations.address(slot, i))
+    this.find(slot, destinations.family(slot), address)
+  }
+
+  /** Looks up the way to an address, and remembers it in row `slot` of `hops` and `mtus`. */
+  find(slot: number, family: number, address: Int32Array): void {
+    const old = this.hops[slot]
     const route = this.routes.lookup(family, address)
     this.hops[slot] = this.#hop(route, family, address)
     this.mtus[slot] = route === null || route.arm < 0 ? 0 : route.mtu || this.arms[route.arm].mtu
@@ -169,7 +183,8 @@ export class DirectorState {
     return slot === NONE ? HOP_NONE : slot
   }
 
-  #forget(slot: number): void {
+  /** Row `slot` of `hops` leads nowhere any more. */
+  forget(slot: number): void {
     if (this.hops[slot] >= 0) this.#release(this.hops[slot])
     this.hops[slot] = HOP_NONE
   }

@@ -13,7 +13,7 @@
  * into the batch's arena; after a layer's `isWellFormed` no accessor can leave the frame.
  */
 import { NO_ROOM, PASS_FTP_DATA } from '../balance/balancer.js'
-import { type ConnectionTable, FLAG_ONE_PACKET } from '../balance/connection.js'
+import { type ConnectionTable, FLAG_BYPASS, FLAG_ONE_PACKET } from '../balance/connection.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
@@ -161,31 +161,28 @@ export class Director extends DirectorState {
     const protocol = ipv4.protocol(view, ip)
     const client = ipv4.source(view, ip)
     const vip = ipv4.destination(view, ip)
-    if (this.vips.find(4, vip, 0, 0, 0) < 0) return -1 - NOT_VIP
+    balancer.flow.set4(protocol, client, vip, ports)
+    const mark = balancer.marks.of(balancer.flow)
+    if (this.vips.find(4, vip, 0, 0, 0) < 0 && !balancer.marks.isLocal(mark)) return -1 - NOT_VIP
     if (isMartian4(client, this.vips)) return -1 - MARTIAN_SOURCE
     if (event < 0) return -1 - TRUNCATED_TRANSPORT
-    const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, 0)
+    const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, mark)
     if (service === NONE) return -1 - this.#side4.unserved(batch, i, frame, ip, segment, end)
     if (!balancer.opens(protocol, event)) {
       return -1 - this.#side4.refuse(batch, i, frame, ip, segment, end, NOT_AN_OPENING)
     }
-    const flow = balancer.flow
-    flow.family = 4
-    flow.protocol = protocol
-    flow.client[0] = client
-    flow.vip[0] = vip
-    flow.client[1] = flow.client[2] = flow.client[3] = 0
-    flow.vip[1] = flow.vip[2] = flow.vip[3] = 0
-    flow.clientPort = ports >>> 16
-    flow.vipPort = ports & 0xffff
     const destination = balancer.choose(service)
-    if (destination === NONE) return -1 - this.#side4.noDestination(batch, frame, ip)
     if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
     if (destination === PASS_FTP_DATA) {
       return -1 - this.#side4.refuse(batch, i, frame, ip, segment, end, NOT_AN_OPENING)
     }
+    let flags = balancer.connectionFlags(service, protocol)
+    if (destination === NONE) {
+      const isBypass = balancer.bypasses(service) && this.bypass.isElsewhere(view, ip)
+      if (!isBypass) return -1 - this.#side4.noDestination(batch, frame, ip)
+      flags |= FLAG_BYPASS
+    }
     const table = balancer.connections4
-    const flags = balancer.connectionFlags(service, protocol)
     const slot = table.insert4(protocol, client, vip, ports, destination, flags, balancer.firstDue)
     if (slot === NONE) return -1 - CONNECTIONS_FULL
     balancer.opened(table, slot, service)
@@ -296,38 +293,36 @@ export class Director extends DirectorState {
   ): number {
     const { view } = batch
     const { balancer } = this
-    const flow = balancer.flow
     const source = ip + ipv6.ADDRESSES_OFFSET
-    for (let k = 0; k < 4; k++) {
-      flow.client[k] = view.getInt32(source + 4 * k)
-      flow.vip[k] = view.getInt32(source + 16 + 4 * k)
-    }
-    const v0 = flow.vip[0]
-    const v1 = flow.vip[1]
-    const v2 = flow.vip[2]
-    const v3 = flow.vip[3]
-    if (this.vips.find(6, v0, v1, v2, v3) < 0) return -1 - NOT_VIP
-    const { client } = flow
+    balancer.flow.set6(protocol, view, source, source + 16, ports)
+    const { client, vip } = balancer.flow
+    const v0 = vip[0]
+    const v1 = vip[1]
+    const v2 = vip[2]
+    const v3 = vip[3]
+    const mark = balancer.marks.of(balancer.flow)
+    const isVip = this.vips.find(6, v0, v1, v2, v3) >= 0
+    if (!isVip && !balancer.marks.isLocal(mark)) return -1 - NOT_VIP
     if (isMartian6(client[0], client[1], client[2], client[3])) return -1 - MARTIAN_SOURCE
     if (event < 0) return -1 - TRUNCATED_TRANSPORT
-    const service = balancer.services.match(6, protocol, v0, v1, v2, v3, ports & 0xffff, 0)
+    const service = balancer.services.match(6, protocol, v0, v1, v2, v3, ports & 0xffff, mark)
     if (service === NONE)
       return -1 - this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
     if (!balancer.opens(protocol, event)) {
       return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
     }
-    flow.family = 6
-    flow.protocol = protocol
-    flow.clientPort = ports >>> 16
-    flow.vipPort = ports & 0xffff
     const destination = balancer.choose(service)
-    if (destination === NONE) return -1 - this.#side6.noDestination(batch, frame, ip, end)
     if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
     if (destination === PASS_FTP_DATA) {
       return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
     }
+    let flags = balancer.connectionFlags(service, protocol)
+    if (destination === NONE) {
+      const isBypass = balancer.bypasses(service) && this.bypass.isElsewhere(view, ip)
+      if (!isBypass) return -1 - this.#side6.noDestination(batch, frame, ip, end)
+      flags |= FLAG_BYPASS
+    }
     const table = balancer.connections6
-    const flags = balancer.connectionFlags(service, protocol)
     const slot = table.insert6(
       protocol,
       view,

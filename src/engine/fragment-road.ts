@@ -63,9 +63,10 @@ export class FragmentRoad implements Fragments {
     const { view } = batch
     const { fragments, vips } = this.#state
     const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
-    if (vip < 0) return NOT_VIP
+    if (vip < 0 && !this.#mayBeLocal) return NOT_VIP
     const protocol = ipv4.protocol(view, ip)
-    if (!isServed(protocol)) return (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
+    if (!isServed(protocol))
+      return vip > 0 && (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
     if (ipv4.fragmentOffset(view, ip) === 0) {
       const verdict = director.packet4(batch, i, frame, ip)
       // The frame still holds its IP header, whatever happened to it.
@@ -109,9 +110,9 @@ export class FragmentRoad implements Fragments {
       ipv6.destination(view, ip, 2),
       ipv6.destination(view, ip, 3),
     )
-    if (vip < 0) return NOT_VIP
+    if (vip < 0 && !this.#mayBeLocal) return NOT_VIP
     if (isFirst && !isServed(protocol))
-      return (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
+      return vip > 0 && (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
     const id = ipv6.fragmentHeaderIdentification(view, fragment)
     if (isFirst) {
       const verdict = director.packet6(batch, i, frame, ip, end, protocol, segment)
@@ -121,6 +122,11 @@ export class FragmentRoad implements Fragments {
     }
     fragments.key6(view, ip + ipv6.ADDRESSES_OFFSET, id, 0)
     return this.#follow(batch, i, frame, ip, end, end - segment)
+  }
+
+  /** Packets to foreign addresses may be for us by their mark; the first fragment tells. */
+  get #mayBeLocal(): boolean {
+    return this.#state.balancer.marks.hasLocal
   }
 
   /**

@@ -25,6 +25,7 @@ import type { Director } from './forward.js'
 import type { Pieces } from './fragment-cut.js'
 import { ADDED, FragmentQueues, NONE, OVERLAP } from './fragment-queues.js'
 import type { Fragments } from './fragment-road.js'
+import { markOf4 } from './marked.js'
 import {
   FRAGMENT_DROPPED,
   FRAGMENT_HELD,
@@ -77,8 +78,8 @@ export class Reassembly implements Fragments {
     const destination = ipv4.destination(view, ip)
     const protocol = ipv4.protocol(view, ip)
     const vip = vips.find(4, destination, 0, 0, 0)
-    if (vip < 0) return NOT_VIP
-    if ((vip & ON_KERNEL) !== 0 && !isServed(protocol)) return LEFT_TO_KERNEL
+    if (vip < 0 && !this.#isMarkedLocal(view, ip)) return NOT_VIP
+    if (vip > 0 && (vip & ON_KERNEL) !== 0 && !isServed(protocol)) return LEFT_TO_KERNEL
     const { key } = queues
     key.fill(0)
     key[0] = ipv4.source(view, ip)
@@ -145,7 +146,8 @@ export class Reassembly implements Fragments {
     const { view } = batch
     const { queues } = this
     if (batch === this.#whole) return FRAGMENT_DROPPED // a fragment in fragments
-    if (this.#vip6(view, ip) < 0) return NOT_VIP
+    // IPv6 is put together before it is marked, so any may be for us as long as some are.
+    if (this.#vip6(view, ip) < 0 && !this.#state.balancer.marks.hasLocal) return NOT_VIP
     const offset = ipv6.fragmentHeaderOffset(view, fragment)
     const more = ipv6.fragmentHeaderMore(view, fragment)
     const data = fragment + ipv6.FRAGMENT_HEADER_BYTES
@@ -265,6 +267,16 @@ export class Reassembly implements Fragments {
       icmp.CODE_REASSEMBLY_TIME_EXCEEDED,
       0,
     )
+  }
+
+  /** IPv4 is marked before it is put together: each fragment by what it holds. */
+  #isMarkedLocal(view: DataView, ip: number): boolean {
+    const { balancer } = this.#state
+    if (!balancer.marks.hasLocal) return false
+    const end = ip + ipv4.totalLength(view, ip)
+    const isFirst = ipv4.fragmentOffset(view, ip) === 0
+    const segment = isFirst ? ip + ipv4.headerBytes(view, ip) : NONE
+    return balancer.marks.isLocal(markOf4(balancer, view, ip, segment, end))
   }
 
   #vip6(view: DataView, ip: number): number {

@@ -3,6 +3,8 @@
  * follow the connection that they quote; the rest is answered as a Linux host without listeners
  * would, unless the kernel of the director holds the VIP too and answers by itself.
  */
+import { PASS_FTP_DATA } from '../balance/balancer.js'
+import { FLAG_ONE_PACKET } from '../balance/connection.js'
 import { ON_KERNEL } from '../link/vips.js'
 import { isTransportGood4 } from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
@@ -13,6 +15,7 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { markOf4 } from './marked.js'
 import { isMartian4 } from './martian.js'
 import { noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
@@ -33,6 +36,8 @@ import {
 } from './verdict.js'
 
 const NONE = -1
+/** The quoted packet is of a service, but has no connection and gets none. */
+const REFUSED = -2
 
 export class SideRoads4 {
   readonly #state: DirectorState
@@ -49,15 +54,18 @@ export class SideRoads4 {
     const { answers, balancer, vips } = this.#state
     if (!icmp.isWellFormed(view, message, end)) return TRUNCATED_TRANSPORT
     const type = icmp.type(view, message)
-    if (icmp.isError(type)) {
-      const slot = this.related(view, icmp.embedded(message), end)
+    const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
+    const mark = markOf4(balancer, view, ip, NONE, end)
+    if (vip < 0 && !balancer.marks.isLocal(mark)) return NOT_VIP
+    if (icmp.isError(type) && !this.#countsAsOutput(view, message, end, end - ip)) {
+      const slot = this.related(view, icmp.embedded(message), end, mark)
+      if (slot === REFUSED) return ICMP_IGNORED
       if (slot !== NONE) {
         const table = balancer.connections4
         balancer.accountRelated(table, slot, end - ip)
         return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
       }
     }
-    const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
     if (type !== icmp.TYPE_ECHO_REQUEST || !icmp.isChecksumGood(view, message, end))
@@ -68,22 +76,62 @@ export class SideRoads4 {
 
   /**
    * The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client.
+   * With `schedule_icmp` one is made where there is none, or REFUSED; `mark`: of the ICMP packet.
    */
-  related(view: DataView, quoted: number, end: number): number {
-    if (!ipv4.isQuoteWellFormed(view, quoted, end)) return NONE
+  related(view: DataView, quoted: number, end: number, mark: number): number {
+    const { balancer } = this.#state
+    const segment = this.#quotedSegment(view, quoted, end)
+    if (segment === NONE) return NONE
     const protocol = ipv4.protocol(view, quoted)
-    const segment = quoted + ipv4.headerBytes(view, quoted)
-    if (!isServed(protocol) || ipv4.fragmentOffset(view, quoted) !== 0) return NONE
-    if (end - segment < transport.PORTS_BYTES) return NONE
-    if (!this.#state.balancer.services.isServing(4)) return NONE
     const client = ipv4.destination(view, quoted)
+    const vip = ipv4.source(view, quoted)
     const ports = turned(transport.ports(view, segment))
-    return this.#state.balancer.connections4.find4(
-      protocol,
-      client,
+    const slot = balancer.connections4.find4(protocol, client, vip, ports)
+    if (slot !== NONE || balancer.sysctls.schedule_icmp === 0) return slot
+
+    const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, mark)
+    if (service === NONE) return NONE
+    balancer.flow.set4(protocol, client, vip, ports)
+    const destination = balancer.choose(service)
+    if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
+    const table = balancer.connections4
+    const flags = balancer.connectionFlags(service, protocol) & ~FLAG_ONE_PACKET
+    const made = table.insert4(protocol, client, vip, ports, destination, flags, balancer.firstDue)
+    if (made === NONE) return REFUSED
+    balancer.opened(table, made, service)
+    return made
+  }
+
+  /**
+   * An error about a packet of a client's, as if it came from the VIP: Linux counts it as a packet
+   * that the connection's destination sent (`ip_vs_out_icmp`), and leaves it to its own stack.
+   */
+  #countsAsOutput(view: DataView, message: number, end: number, bytes: number): boolean {
+    const { balancer } = this.#state
+    const quoted = icmp.embedded(message)
+    const segment = this.#quotedSegment(view, quoted, end)
+    if (segment === NONE) return false
+    const slot = balancer.connections4.find4(
+      ipv4.protocol(view, quoted),
       ipv4.source(view, quoted),
-      ports,
+      ipv4.destination(view, quoted),
+      transport.ports(view, segment),
     )
+    if (slot === NONE) return false
+    if (icmp.isChecksumGood(view, message, end)) {
+      balancer.accountAnswer(balancer.connections4.destination(slot), bytes)
+    }
+    return true
+  }
+
+  /** Where the ports of the packet quoted in `[quoted, end)` stand; NONE if that can't be told. */
+  #quotedSegment(view: DataView, quoted: number, end: number): number {
+    if (!ipv4.isQuoteWellFormed(view, quoted, end)) return NONE
+    const segment = quoted + ipv4.headerBytes(view, quoted)
+    if (!isServed(ipv4.protocol(view, quoted))) return NONE
+    if (ipv4.fragmentOffset(view, quoted) !== 0) return NONE
+    if (end - segment < transport.PORTS_BYTES) return NONE
+    return this.#state.balancer.services.isServing(4) ? segment : NONE
   }
 
   /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
@@ -149,6 +197,7 @@ export class SideRoads4 {
     verdict: Verdict,
   ): Verdict {
     const { view } = batch
+    if (this.#state.vips.find(4, ipv4.destination(view, ip), 0, 0, 0) < 0) return NOT_VIP
     const protocol = ipv4.protocol(view, ip)
     // Linux has no SCTP socket here, hence no SCTP.
     if (protocol === ipv4.PROTO_SCTP) {

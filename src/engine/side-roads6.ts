@@ -2,6 +2,8 @@
  * The side roads of IPv6: what `side-roads4.ts` is for IPv4. ICMPv6 also carries neighbour
  * discovery, which `resolver.ts` answers.
  */
+import { PASS_FTP_DATA } from '../balance/balancer.js'
+import { FLAG_ONE_PACKET } from '../balance/connection.js'
 import { ON_KERNEL } from '../link/vips.js'
 import { isTransportGood6 } from '../wire/checksum.js'
 import * as icmpv6 from '../wire/icmpv6.js'
@@ -14,6 +16,7 @@ import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
 import { ON } from './kernel-mode.js'
+import { markOf6 } from './marked.js'
 import { isMartian6 } from './martian.js'
 import {
   ACCEPTED,
@@ -45,6 +48,8 @@ import {
 } from './verdict.js'
 
 const NONE = -1
+/** The quoted packet is of a service, but has no connection and gets none. */
+const REFUSED = -2
 /** Where the next header field of the IPv6 header stands: the pointer of parameter problem. */
 const NEXT_HEADER_OFFSET = 6
 
@@ -69,15 +74,18 @@ export class SideRoads6 {
     if (!this.#state.isOurs(arm, view, frame)) return OTHER_HOST
     const judged = this.hopByHop(batch, frame, ip, end)
     if (judged !== ON) return judged
-    if (icmpv6.isError(type)) {
-      const slot = this.related(view, icmpv6.embedded(message), end)
+    const vip = this.#vip(view, ip)
+    const mark = markOf6(balancer, view, ip, ipv4.PROTO_ICMPV6, NONE, end)
+    if (vip < 0 && !balancer.marks.isLocal(mark)) return NOT_VIP
+    if (icmpv6.isError(type) && !this.#countsAsOutput(view, ip, message, end)) {
+      const slot = this.related(view, icmpv6.embedded(message), end, mark)
+      if (slot === REFUSED) return ICMP_IGNORED
       if (slot !== NONE) {
         const table = balancer.connections6
         balancer.accountRelated(table, slot, end - ip)
         return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
       }
     }
-    const vip = this.#vip(view, ip)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
     if (type !== icmpv6.TYPE_ECHO_REQUEST) return ICMP_IGNORED
@@ -90,19 +98,73 @@ export class SideRoads6 {
 
   /**
    * The connection of the packet quoted in `[quoted, end)`: a reply, from the VIP to the client.
+   * With `schedule_icmp` one is made where there is none, or REFUSED; `mark`: of the ICMP packet.
    */
-  related(view: DataView, quoted: number, end: number): number {
+  related(view: DataView, quoted: number, end: number, mark: number): number {
+    const { balancer } = this.#state
+    const segment = this.#quotedSegment(view, quoted, end)
+    if (segment === NONE) return NONE
+    const protocol = this.#found[ipv6.FOUND_PROTOCOL]
+    const vip = quoted + ipv6.ADDRESSES_OFFSET
+    const client = vip + 16
+    const ports = turned(transport.ports(view, segment))
+    const table = balancer.connections6
+    const slot = table.find6(protocol, view, client, vip, ports)
+    if (slot !== NONE || balancer.sysctls.schedule_icmp === 0) return slot
+
+    balancer.flow.set6(protocol, view, client, vip, ports)
+    const words = balancer.flow.vip
+    const service = balancer.services.match(
+      6,
+      protocol,
+      words[0],
+      words[1],
+      words[2],
+      words[3],
+      ports & 0xffff,
+      mark,
+    )
+    if (service === NONE) return NONE
+    const destination = balancer.choose(service)
+    if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
+    const flags = balancer.connectionFlags(service, protocol) & ~FLAG_ONE_PACKET
+    const due = balancer.firstDue
+    const made = table.insert6(protocol, view, client, vip, ports, destination, flags, due)
+    if (made === NONE) return REFUSED
+    balancer.opened(table, made, service)
+    return made
+  }
+
+  /** As for IPv4: an error about a packet of a client's counts as one that the server sent. */
+  #countsAsOutput(view: DataView, ip: number, message: number, end: number): boolean {
+    const { balancer } = this.#state
+    const quoted = icmpv6.embedded(message)
+    const segment = this.#quotedSegment(view, quoted, end)
+    if (segment === NONE) return false
+    const client = quoted + ipv6.ADDRESSES_OFFSET
+    const protocol = this.#found[ipv6.FOUND_PROTOCOL]
+    const ports = transport.ports(view, segment)
+    const slot = balancer.connections6.find6(protocol, view, client, client + 16, ports)
+    if (slot === NONE) return false
+    if (isTransportGood6(view, ip, message, end, ipv4.PROTO_ICMPV6)) {
+      balancer.accountAnswer(balancer.connections6.destination(slot), end - ip)
+    }
+    return true
+  }
+
+  /**
+   * Where the ports of the packet quoted in `[quoted, end)` stand, and its protocol in `found`;
+   * NONE if that can't be told.
+   */
+  #quotedSegment(view: DataView, quoted: number, end: number): number {
     const found = this.#found
     if (!ipv6.isQuoteWellFormed(view, quoted, end)) return NONE
     if (!ipv6.walkExtensions(view, quoted, end, found)) return NONE
-    const protocol = found[ipv6.FOUND_PROTOCOL]
     const segment = found[ipv6.FOUND_TRANSPORT_AT]
-    if (!isServed(protocol) || found[ipv6.FOUND_FRAGMENT_OFFSET] !== 0) return NONE
+    if (!isServed(found[ipv6.FOUND_PROTOCOL])) return NONE
+    if (found[ipv6.FOUND_FRAGMENT_OFFSET] !== 0) return NONE
     if (end - segment < transport.PORTS_BYTES) return NONE
-    if (!this.#state.balancer.services.isServing(6)) return NONE
-    const source = quoted + ipv6.ADDRESSES_OFFSET
-    const ports = turned(transport.ports(view, segment))
-    return this.#state.balancer.connections6.find6(protocol, view, source + 16, source, ports)
+    return this.#state.balancer.services.isServing(6) ? segment : NONE
   }
 
   /** Nothing is served there: the kernel answers if it holds the VIP, else the director does. */
@@ -181,6 +243,7 @@ export class SideRoads6 {
     verdict: Verdict,
   ): Verdict {
     const { view } = batch
+    if (this.#vip(view, ip) < 0) return NOT_VIP
     const host = this.#refused(batch, frame, ip, end, judgeAsHost(view, ip, segment))
     if (host !== ON) return host
     if (protocol === ipv4.PROTO_SCTP) return this.#unknownProtocol(batch, frame, ip, end, verdict)

@@ -35,7 +35,8 @@ export class Transmitter {
   }
 
   /**
-   * Sends frame `i`, whose packet is `[ip, end)`, to `destination`. `isRelated`: an ICMP error
+   * Sends frame `i`, whose packet is `[ip, end)`, to `destination`; NONE: of a bypass connection,
+   * to where it is addressed. `isRelated`: an ICMP error
    * about a connection, which is never answered with another error.
    */
   transmit(
@@ -48,7 +49,12 @@ export class Transmitter {
     isRelated: boolean,
   ): Verdict {
     const state = this.#state
-    if (destination === NONE || state.balancer.destinations.method(destination) !== METHOD_ROUTE) {
+    if (destination === NONE) {
+      const way = state.bypass.wayOf(batch.view, ip)
+      return this.transmit(batch, i, frame, ip, end, way, isRelated)
+    }
+    const { destinations } = state.balancer
+    if (destination < destinations.capacity && destinations.method(destination) !== METHOD_ROUTE) {
       return METHOD_UNSUPPORTED
     }
     const hop = this.#hops[destination]

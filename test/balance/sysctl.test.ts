@@ -1,13 +1,15 @@
 import t from 'tap'
-import { isSysctlName, SYSCTL_RANGES, Sysctls } from '../../src/balance/sysctl.js'
+import { isSysctlName, NOT_HERE, SYSCTL_RANGES, Sysctls } from '../../src/balance/sysctl.js'
 
 t.test("Linux's names and defaults", async (t) => {
   t.same(
     { ...new Sysctls() },
     {
+      cache_bypass: 0,
       conn_reuse_mode: 1,
       expire_nodest_conn: 0,
       expire_quiescent_template: 0,
+      schedule_icmp: 0,
       sloppy_tcp: 0,
       sloppy_sctp: 0,
     },
@@ -20,6 +22,11 @@ t.test('each setting has a range, and each range a setting', async (t) => {
     const [min, max] = SYSCTL_RANGES[name as keyof Sysctls]
     t.ok(isSysctlName(name) && min <= value && value <= max, name)
   }
+})
+
+t.test('what is said to be missing is missing', async (t) => {
+  t.same(Object.keys(NOT_HERE).filter(isSysctlName), [])
+  t.ok(Object.keys(NOT_HERE).length > 20)
 })
 
 t.test('names that every object has are no settings', async (t) => {

@@ -5,12 +5,14 @@ import { ipv4Journeys } from './journeys-ipv4.js'
 import { ipv6Journeys } from './journeys-ipv6.js'
 import { kernelJourneys } from './journeys-kernel.js'
 import { linkJourneys } from './journeys-link.js'
+import { markJourneys } from './journeys-marks.js'
 
 const LISTS: Record<string, readonly Journey[]> = {
   'link layer': linkJourneys,
   IPv4: ipv4Journeys,
   IPv6: ipv6Journeys,
   'kernel mode': kernelJourneys,
+  marks: markJourneys,
 }
 
 for (const [name, list] of Object.entries(LISTS)) {

@@ -76,7 +76,7 @@ export interface DestinationSpec {
 
 export function addService(spec: ServiceSpec): Rule {
   const key = spec.service ?? service()
-  const isSix = 'address' in key && key.address.includes(':')
+  const isSix = 'address' in key ? key.address.includes(':') : key.family === 'inet6'
   return {
     op: 'add-service',
     service: key,

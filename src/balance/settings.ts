@@ -1,0 +1,45 @@
+/** The director's numbers: timeouts (`ipvsadm --set`) and what Linux has under `net.ipv4.vs`. */
+import type { Balancer } from './balancer.js'
+import { isWhole, TIMEOUT_MAX_S } from './judge.js'
+import { RuleError } from './rule.js'
+import { isSysctlName, NOT_HERE, SYSCTL_RANGES } from './sysctl.js'
+import { TICKS_PER_S } from './timer-wheel.js'
+
+/** Timeouts in seconds; 0 leaves one as it is. */
+export function setTimeouts(balancer: Balancer, tcp: number, tcpfin: number, udp: number): void {
+  for (const seconds of [tcp, tcpfin, udp]) {
+    if (!isWhole(seconds, 0, TIMEOUT_MAX_S)) {
+      throw new RuleError(
+        'EINVAL',
+        'timeout',
+        `a timeout of ${seconds} s is not within 0 to ${TIMEOUT_MAX_S}`,
+      )
+    }
+  }
+  if (tcp > 0) balancer.tcpTimeouts[1] = tcp * TICKS_PER_S
+  if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * TICKS_PER_S
+  if (udp > 0) balancer.udpTimeout = udp * TICKS_PER_S
+}
+
+export function setSysctl(balancer: Balancer, name: string, value: string): void {
+  if (!isSysctlName(name)) {
+    const reason = Object.hasOwn(NOT_HERE, name) ? NOT_HERE[name] : undefined
+    throw new RuleError(
+      'ENOENT',
+      'sysctl',
+      reason === undefined
+        ? `there is no setting called ${name}`
+        : `${name} is a setting of Linux that the director does not have: ${reason}`,
+    )
+  }
+  const [min, max] = SYSCTL_RANGES[name]
+  const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
+  if (!isWhole(number, min, max)) {
+    throw new RuleError(
+      'EINVAL',
+      'sysctl',
+      `${name} takes a whole number from ${min} to ${max}, not ${value}`,
+    )
+  }
+  balancer.sysctls[name] = number
+}
