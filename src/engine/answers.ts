@@ -31,6 +31,11 @@ const ICMPV6_ERROR_BYTES_MAX = 1280
  * Precedence "internetwork control", which Linux gives to ICMP errors (RFC 1812 section 4.3.2.5).
  */
 const TOS_CONTROL = 0xc0
+/** What Linux keeps of the quoted packet's TOS (`RT_TOS`): not its precedence, not the last bit. */
+const TOS_KEPT = 0x1e
+
+/** The group bit of a MAC address, in its first 16 bits. */
+const GROUP_BIT = 0x0100
 
 export class Answers {
   readonly #arms: readonly Arm[]
@@ -132,7 +137,7 @@ export class Answers {
     ipv4.writeHeader(
       out,
       at,
-      ipv4.tos(view, ip) | TOS_CONTROL,
+      (ipv4.tos(view, ip) & TOS_KEPT) | TOS_CONTROL,
       overhead + quoted,
       this.#nextIdentification(),
       0,
@@ -264,7 +269,9 @@ export class Answers {
 
   /** Reserves a frame of `length` bytes with the link header turned round; where its IP begins. */
   #begin(arm: number, view: DataView, frame: number, ip: number, length: number): number {
-    if (this.#quiet || !this.#limit.take(this.now)) return -1
+    // A frame that claims to come from a group would have us answer to all of it.
+    if (this.#quiet || (ethernet.sourceHigh(view, frame) & GROUP_BIT) !== 0) return -1
+    if (!this.#limit.take(this.now)) return -1
     const at = this.#outbox.reserve(length, arm)
     if (at < 0) return -1
     const out = this.#outbox.view

@@ -3,7 +3,7 @@
  * MAC addresses of its neighbours and keeps frames for those that have not answered yet. ARP after
  * RFC 826 and RFC 5227, neighbour discovery after RFC 4861 section 7.2.
  */
-import { HeldFrames } from '../link/held-frames.js'
+import { HELD_FRAMES_MAX, HeldFrames } from '../link/held-frames.js'
 import { type NeighbourTable, NONE } from '../link/neighbour.js'
 import { ANNOUNCED, type Vip, type VipTable } from '../link/vips.js'
 import * as arp from '../wire/arp.js'
@@ -83,7 +83,10 @@ export class Resolver {
     const macHigh = arp.senderMacHigh(view, at)
     const macLow = arp.senderMacLow(view, at)
     const known = isGroupMac(macHigh) ? NONE : this.#neighbours.find(arm, 4, sender, 0, 0, 0)
-    if (known !== NONE) this.#confirm(known, macHigh, macLow, now)
+    if (known !== NONE) {
+      const isReply = arp.operation(view, at) === arp.OP_REPLY
+      this.#hear(known, macHigh, macLow, isReply, true, now)
+    }
     const target = arp.targetAddress(view, at)
     if (
       arp.operation(view, at) === arp.OP_REQUEST &&
@@ -150,7 +153,12 @@ export class Resolver {
     if (option === NONE) return false
     const macHigh = icmpv6.optionMacHigh(view, option)
     if (isGroupMac(macHigh)) return false
-    this.#confirm(known, macHigh, icmpv6.optionMacLow(view, option), now)
+    const macLow = icmpv6.optionMacLow(view, option)
+    const flags = icmpv6.flags(view, at)
+    const isAdvertisement = holder === at
+    const isAnswer = isAdvertisement && (flags & icmpv6.FLAG_SOLICITED) !== 0
+    const mayReplace = !isAdvertisement || (flags & icmpv6.FLAG_OVERRIDE) !== 0
+    this.#hear(known, macHigh, macLow, isAnswer, mayReplace, now)
     return true
   }
 
@@ -183,12 +191,19 @@ export class Resolver {
   tick(now: number): void {
     if (this.#learned) this.#releaseHeld()
     if (this.held.count > 0) this.#expireHeld(now)
-    let slot = this.#neighbours.nextWanted(0, now)
-    while (slot !== NONE) {
-      this.#frames.solicit(this.#neighbours, slot, this.#own[this.#neighbours.arm[slot]])
-      slot = this.#neighbours.nextWanted(slot + 1, now)
-    }
+    this.#askNeighbours(now)
     if (this.#announceRounds > 0 && now >= this.#announceAt) this.#announceSome(now)
+  }
+
+  /** Asks as many of those that are due as there is room for; the others stay due. */
+  #askNeighbours(now: number): void {
+    const neighbours = this.#neighbours
+    let slot = -1
+    while (this.#outbox.count < this.#outbox.capacity) {
+      slot = neighbours.nextWanted(slot + 1, now)
+      if (slot === NONE) return
+      this.#frames.solicit(neighbours, slot, this.#own[neighbours.arm[slot]])
+    }
   }
 
   /** Addressed to us or to a group; what a switch lets us overhear is not ours to answer. */
@@ -201,8 +216,15 @@ export class Resolver {
     )
   }
 
-  #confirm(slot: number, macHigh: number, macLow: number, now: number): void {
-    this.#neighbours.confirm(slot, macHigh, macLow, now)
+  #hear(
+    slot: number,
+    macHigh: number,
+    macLow: number,
+    isAnswer: boolean,
+    mayReplace: boolean,
+    now: number,
+  ): void {
+    this.#neighbours.hear(slot, macHigh, macLow, isAnswer, mayReplace, now)
     if (this.held.count > 0) this.#learned = true
   }
 
@@ -229,12 +251,8 @@ export class Resolver {
 
   /** Frames that waited too long are given up; they were counted when they came. */
   #expireHeld(now: number): void {
-    for (let n = 0; n < this.#neighbours.highWater; n++) {
-      let slot = this.held.oldest(n)
-      while (slot !== -1 && this.held.isExpired(slot, now)) {
-        this.held.release(slot)
-        slot = this.held.oldest(n)
-      }
+    for (let slot = 0; slot < HELD_FRAMES_MAX; slot++) {
+      if (this.held.isExpired(slot, now)) this.held.release(slot)
     }
   }
 

@@ -11,9 +11,8 @@
  *     FAILED --- 5 s, again INCOMPLETE          INCOMPLETE
  *
  * REACHABLE and PROBE are usable: a frame is sent to the last known address while it is being
- * confirmed. From every state an answer leads to REACHABLE, asked for or not, but only for a
- * neighbour that we use: nobody can fill the table from outside. Whoever speaks on the segment is
- * believed, as by every host that uses ARP.
+ * confirmed. A frame that names the address without having been asked (the neighbour's own question,
+ * a gratuitous ARP) leads from any state to PROBE. Only neighbours that we use are learned.
  *
  * Columns are typed arrays indexed by the neighbour's slot. Times are ms.
  */
@@ -32,6 +31,8 @@ export const REACHABLE_MS = 30_000
 export const RETRANSMIT_MS = 1_000
 /** Solicitations without answer before the state changes. */
 export const SOLICITATIONS_MAX = 3
+/** How long a MAC address stands against one that nobody asked for. */
+export const LOCK_MS = 1_000
 /** How long a failed neighbour is left alone. */
 export const FAILED_RETRY_MS = 5_000
 
@@ -49,8 +50,10 @@ export class NeighbourTable {
   readonly #solicitations: Uint8Array
   /** When something is to be done about it next. */
   readonly #due: Float64Array
+  /** Until when a change that nobody asked for is not believed. */
+  readonly #settledUntil: Float64Array
   #highWater = 0
-  /** Counts each learned change, so that others see that frames may be waiting no longer. */
+  /** Changes with each MAC address that does. */
   version = 0
 
   constructor(capacity: number) {
@@ -64,6 +67,7 @@ export class NeighbourTable {
     this.#references = new Int32Array(capacity)
     this.#solicitations = new Uint8Array(capacity)
     this.#due = new Float64Array(capacity)
+    this.#settledUntil = new Float64Array(capacity)
   }
 
   /** All neighbours have slots below this one. */
@@ -94,6 +98,7 @@ export class NeighbourTable {
     this.#family[slot] = family
     this.#address.set([w0, w1, w2, w3], slot * 4)
     this.#references[slot] = 1
+    this.#settledUntil[slot] = 0
     this.#begin(slot, NUD_INCOMPLETE, now)
     return slot
   }
@@ -144,18 +149,52 @@ export class NeighbourTable {
     return this.#address[slot * 4 + index]
   }
 
-  /** Its MAC address was seen in an answer, or in a question of its own. */
+  /**
+   * A frame names this MAC address for the neighbour. `isAnswer`: it answers a question of ours, if we
+   * have asked. `mayReplace`: it is to replace another address that we know (RFC 4861's override
+   * flag; ARP always). What was not asked for is believed, but asked about at once; and not
+   * believed at all if the address has changed within the last second, so that of two who claim it
+   * the first stays (Linux's `locktime`).
+   */
+  hear(
+    slot: number,
+    macHigh: number,
+    macLow: number,
+    isAnswer: boolean,
+    mayReplace: boolean,
+    now: number,
+  ): void {
+    const isKnown = this.isUsable(slot)
+    const isSame = isKnown && this.macHigh[slot] === macHigh && this.macLow[slot] === macLow
+    // An answer that comes late, when the neighbour was given up, is one too.
+    const isAsked = this.#state[slot] !== NUD_REACHABLE
+    if (isKnown && !isSame && !mayReplace) return
+    if (isAnswer && isAsked) this.confirm(slot, macHigh, macLow, now)
+    else if (!isSame && (!isKnown || now >= this.#settledUntil[slot])) {
+      this.#change(slot, macHigh, macLow, now)
+      this.#begin(slot, NUD_PROBE, now)
+    }
+  }
+
+  /** It has answered: this is its MAC address. */
   confirm(slot: number, macHigh: number, macLow: number, now: number): void {
-    this.macHigh[slot] = macHigh
-    this.macLow[slot] = macLow
+    this.#change(slot, macHigh, macLow, now)
     this.#state[slot] = NUD_REACHABLE
     this.#due[slot] = now + REACHABLE_MS
+  }
+
+  #change(slot: number, macHigh: number, macLow: number, now: number): void {
+    if (this.macHigh[slot] === macHigh && this.macLow[slot] === macLow) return
+    this.macHigh[slot] = macHigh
+    this.macLow[slot] = macLow
     this.version++
+    this.#settledUntil[slot] = now + LOCK_MS
   }
 
   /** A neighbour that never changes and is never asked (static, in tests and recordings). */
   pin(slot: number, macHigh: number, macLow: number): void {
     this.confirm(slot, macHigh, macLow, Number.POSITIVE_INFINITY)
+    this.#settledUntil[slot] = 0
   }
 
   /**

@@ -1,5 +1,9 @@
 import t from 'tap'
+import { Outbox } from '../../src/engine/port.js'
+import { Resolver } from '../../src/engine/resolver.js'
 import { HELD_MS, HELD_PER_NEIGHBOUR_MAX } from '../../src/link/held-frames.js'
+import { LOCK_MS, NeighbourTable } from '../../src/link/neighbour.js'
+import { VipTable } from '../../src/link/vips.js'
 import type { SentFrame } from '../../src/port/memory.js'
 import { viewOf } from '../../src/wire/build.js'
 import { isTransportGood4, isTransportGood6 } from '../../src/wire/checksum.js'
@@ -196,8 +200,55 @@ t.test('a realserver that moved is followed at once', async (t) => {
     arp: { senderMac: realserverMac(77), sender: realserver(2), target: realserver(2) },
   }
   t.same(world.send(gratuitous).verdicts, ['neighbour-learned'])
+  const [first] = hexes(world.send(syn()).sent)
+  t.equal(first, hex(relayed(build(syn()), realserverMac(2))), 'but not within a second')
+  world.wait(LOCK_MS)
+  world.send(gratuitous)
   t.same(hexes(world.send(syn()).sent), [hex(relayed(build(syn()), realserverMac(77)))])
+  const confirming = { ...probe, ethernet: { source: OUR_MAC, destination: realserverMac(77) } }
+  t.same(hexes(world.wait(20).sent), hexesOf(confirming), 'and is asked')
 })
+
+t.test('a neighbour advertisement without the override flag replaces nothing', async (t) => {
+  const world = new World({ services: [{ service: six, to: [2] }], resolved: false })
+  world.wait(10)
+  const advertise = (mac: string, flags: number): FrameSpec => ({
+    ipv6: { source: realserver6(2), destination: OWN6, hopLimit: 255 },
+    icmpv6: { type: 136, rest: flags, target: realserver6(2), linkLayer: mac },
+  })
+  const frame: FrameSpec = {
+    ipv6: { source: CLIENT6, destination: VIP6 },
+    tcp: { sport: 4000, dport: 80 },
+  }
+  world.send(advertise(realserverMac(2), 0x60000000))
+  world.wait(LOCK_MS)
+  world.send(advertise(realserverMac(66), 0x40000000))
+  t.same(hexes(world.send(frame).sent), [hex(relayed(build(frame), realserverMac(2)))])
+  world.send(advertise(realserverMac(66), 0x20000000))
+  t.same(hexes(world.send(frame).sent), [hex(relayed(build(frame), realserverMac(66)))])
+})
+
+t.test(
+  'with more neighbours than the outbox has room for, each is asked in its turn',
+  async (t) => {
+    const neighbours = new NeighbourTable(512)
+    const outbox = new Outbox(new ArrayBuffer(64 * 128), 64, 128)
+    const arms = [{ name: 'eth0', macHigh: 0x0200, macLow: 1, mtu: 1500, superframes: false }]
+    const resolver = new Resolver(arms, outbox, neighbours, new VipTable(), [
+      { ipv4: 1, ipv6: null },
+    ])
+    for (let host = 1; host <= 120; host++) neighbours.acquire(0, 4, host, 0, 0, 0, 0)
+    const asked = new Set<number>()
+    for (let now = 0; now < 50; now += 10) {
+      resolver.tick(now)
+      for (let slot = 0; slot < outbox.count; slot++)
+        asked.add(outbox.view.getInt32(slot * 128 + 38))
+      outbox.count = 0
+    }
+    t.equal(asked.size, 120)
+    t.equal(outbox.overflows, 0)
+  },
+)
 
 t.test('VIPs are announced on every arm, a second apart', async (t) => {
   const world = new World({
