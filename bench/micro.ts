@@ -2,7 +2,7 @@
  * ns per frame of the director through the memory port: parse, find the connection, account,
  * rewrite. Nothing of a kernel, nothing copied.
  *
- *   npm run bench -- [--frames N] [--rounds N] [--repeats N] [--flows A,B,…] [--mode kernel]
+ *   npm run bench -- [--frames N] [--rounds N] [--repeats N] [--flows A,B,…]
  *
  * For each number of flows: a director with one TCP service (wlc, three destinations), a connection
  * for each flow, then frames of those flows in random order from a preloaded ring. Each number has
@@ -34,7 +34,6 @@ const { values } = parseArgs({
     frames: { type: 'string', default: '4000000' },
     rounds: { type: 'string', default: '5' },
     flows: { type: 'string', default: '256,100000,1000000' },
-    mode: { type: 'string', default: 'textbook' },
     repeats: { type: 'string', default: '3' },
     child: { type: 'boolean', default: false },
   },
@@ -60,7 +59,7 @@ function prepare(flows: number): { loop: Loop; port: MemoryPort } {
     rules,
     arms: port.arms,
     outbox: port.outbox,
-    mode: values.mode as 'textbook',
+    mode: 'textbook',
   })
   const network = Int32Array.of(parseIpv4('192.168.1.0') as number, 0, 0, 0)
   director.setRoutes([
@@ -171,8 +170,8 @@ function measure(flows: number): number[] {
 
 /** Runs this file once more for one number of flows. */
 function measureInChild(flows: string): number[] {
-  const { mode, frames, rounds } = values
-  const args = ['--child', '--flows', flows, '--mode', mode, '--frames', frames, '--rounds', rounds]
+  const { frames, rounds } = values
+  const args = ['--child', '--flows', flows, '--frames', frames, '--rounds', rounds]
   return JSON.parse(
     execFileSync(process.execPath, [import.meta.filename, ...args], { encoding: 'utf8' }),
   )
