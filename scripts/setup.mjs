@@ -4,6 +4,7 @@
  * nothing is. It runs before node_modules exists and therefore uses nothing but Node.
  *
  *   node scripts/setup.mjs            everything that is missing
+ *   node scripts/setup.mjs --tests    the same, for the tests, which need more
  *   node scripts/setup.mjs --build    only the build
  *   node scripts/setup.mjs --retry    also what failed before
  *
@@ -32,22 +33,28 @@ const NODE_MAJOR_MIN = 20
 
 /**
  * Debian packages, by what shows that they are there: a program, or a file with an absolute path.
- * `needed` ones stop us when they cannot be had; the others leave something out, as `for` says.
+ * Those that are needed, always or by the tests, stop us when they cannot be had; the others leave
+ * something out, as `for` says.
  */
 const DEBIAN_PACKAGES = [
-  { name: 'iproute2', shownBy: 'ip', needed: true, for: 'network namespaces and interfaces' },
-  { name: 'nftables', shownBy: 'nft', needed: true, for: "keeping the director's kernel quiet" },
-  { name: 'libpcap-dev', shownBy: '/usr/include/pcap.h', for: 'the libpcap engine (cap)' },
+  { name: 'iproute2', shownBy: 'ip', needed: 'always', for: 'network namespaces and interfaces' },
+  {
+    name: 'nftables',
+    shownBy: 'nft',
+    needed: 'always',
+    for: "keeping the director's kernel quiet",
+  },
+  { name: 'procps', shownBy: 'sysctl', needed: 'tests', for: 'sysctl in tests and realserver' },
+  { name: 'ethtool', shownBy: 'ethtool', needed: 'tests', for: 'offloads in lab, tests, doctor' },
+  { name: 'curl', shownBy: 'curl', needed: 'tests', for: 'an HTTP client in lab and tests' },
+  { name: 'netcat-openbsd', shownBy: 'nc', for: 'a plain TCP client in the lab' },
+  { name: 'iputils-ping', shownBy: 'ping', needed: 'tests', for: 'ping in lab and tests' },
+  { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
+  { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
+  { name: 'libpcap-dev', shownBy: '/usr/include/pcap.h', for: 'building cap' },
   { name: 'g++', shownBy: 'g++', for: 'building cap and raw-socket' },
   { name: 'make', shownBy: 'make', for: 'building cap and raw-socket' },
   { name: 'python3', shownBy: 'python3', for: 'building cap and raw-socket' },
-  { name: 'ethtool', shownBy: 'ethtool', for: 'offload settings in lab and doctor' },
-  { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
-  { name: 'procps', shownBy: 'sysctl', for: 'sysctl in lab and realserver' },
-  { name: 'curl', shownBy: 'curl', for: 'HTTP clients in the lab' },
-  { name: 'netcat-openbsd', shownBy: 'nc', for: 'a plain TCP client in the lab' },
-  { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
-  { name: 'iputils-ping', shownBy: 'ping', for: 'ping in the lab' },
 ]
 
 /** npm packages that are compiled on this machine and may be missing, and what goes with them. */
@@ -68,6 +75,11 @@ function say(line) {
 function stop(problem, remedy) {
   process.stderr.write(`setup: ${problem}; ${remedy}\n`)
   process.exit(1)
+}
+
+/** Whether we cannot go on without a Debian package. */
+function isVital(item) {
+  return item.needed === 'always' || (item.needed === 'tests' && argv.includes('--tests'))
 }
 
 /** Whether a program is on PATH or where administrators' programs live, or a file exists. */
@@ -139,13 +151,13 @@ function reportMissing(missing, reason) {
   say(`Debian packages are missing, and ${reason}:`)
   for (const item of missing) say(`  ${item.name.padEnd(width)}  ${item.for}`)
   const packages = missing.map((item) => item.name).join(' ')
-  const isVital = missing.some((item) => item.needed)
-  say(isVital ? 'Install them, then start again:' : 'Going on without them. To have them too:')
+  const mustStop = missing.some(isVital)
+  say(mustStop ? 'Install them, then start again:' : 'Going on without them. To have them too:')
   const remedy = isPresent('apt-get')
     ? installLine(packages)
     : `# with your system's package manager, what Debian calls: ${packages}`
   process.stderr.write(`\n    ${remedy}\n\n`)
-  if (isVital) process.exit(1)
+  if (mustStop) process.exit(1)
 }
 
 /** Installs missing Debian packages. Returns what was tried in vain, to be remembered. */
@@ -153,7 +165,7 @@ function installDebianPackages(triedBefore) {
   const missing = DEBIAN_PACKAGES.filter((item) => !isPresent(item.shownBy))
   if (missing.length === 0) return []
   const names = missing.map((item) => item.name)
-  if (names.join() === triedBefore.join() && !missing.some((item) => item.needed)) return names
+  if (names.join() === triedBefore.join() && !missing.some(isVital)) return names
 
   let reason = 'this system has no apt-get'
   if (isPresent('apt-get')) {
@@ -230,15 +242,36 @@ function installDependencies(record) {
   const wanted = !argv.includes('--retry') && record.key === key
   if (wanted && existsSync(join(ROOT, 'node_modules/typescript'))) return key
   say('installing npm packages (a minute or two the first time)')
-  const env = { ...process.env, npm_config_loglevel: 'error', npm_config_update_notifier: 'false' }
+  const env = {
+    ...process.env,
+    npm_config_loglevel: 'error',
+    npm_config_update_notifier: 'false',
+    // Without a network npm's own pauses between its attempts make one wait for a minute.
+    npm_config_fetch_retry_mintimeout: '1000',
+    npm_config_fetch_retry_maxtimeout: '10000',
+  }
   const headers = nodeHeadersFolder()
   if (headers !== null && env.npm_config_nodedir === undefined) env.npm_config_nodedir = headers
   const run = succeeds('npm', ['ci', '--include=dev', '--include=optional'], { env })
-  if (!run.ok) {
-    process.stderr.write(`${excerpt(run.output)}\n`)
-    stop('npm ci failed (see above)', 'check the network and the npm registry, then try again')
+  if (run.ok) return key
+  const trouble = registryTrouble(env)
+  if (trouble !== '') {
+    const remedy = "check the network and npm's settings (npm config list), then try again"
+    stop(`npm cannot fetch packages: ${trouble}`, remedy)
   }
-  return key
+  process.stderr.write(`${excerpt(run.output)}\n`)
+  return stop('npm ci failed (see above)', 'try again, and look at the disk and the npm cache')
+}
+
+/**
+ * Why the npm registry does not answer, in npm's own words, or '' if it does. Asked for after a
+ * failure, since `npm ci` does not always get round to telling its cause.
+ */
+function registryTrouble(env) {
+  const once = ['--fetch-retries=0', '--fetch-timeout=15000']
+  const asked = succeeds('npm', ['view', 'typescript', 'version', ...once], { env })
+  if (asked.ok) return ''
+  return asked.output.match(/request to .+/)?.[0] ?? excerpt(asked.output)
 }
 
 /** Loads each native package in a Node of its own and says which cannot be used, and why. */
@@ -248,7 +281,7 @@ function checkOptionalPackages() {
     if (succeeds(process.execPath, ['-e', `require('${name}')`]).ok) continue
     const toolchain = NATIVE_TOOLCHAIN.every(isPresent)
     const why = toolchain ? 'could not be built' : 'could not be built without a compiler'
-    absent.push(`${name} ${why}: ${purpose} is left out, the rest works`)
+    absent.push(`${name} ${why}; left out: ${purpose}. The rest works`)
   }
   return absent
 }
