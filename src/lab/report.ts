@@ -4,7 +4,7 @@ import type { Demonstration, RanCommand, Traffic } from './demonstration.js'
 import type { FramePair } from './evidence.js'
 import { hexPair } from './hex-pair.js'
 import type { Paint } from './paint.js'
-import type { Request } from './requests.js'
+import { isInstalled, type Request } from './requests.js'
 import type { LabState } from './state.js'
 import { ARTICLE, CIP, DIP, REALSERVERS, ROUTER_ADDRESS, steps, VIP } from './topology.js'
 
@@ -128,15 +128,18 @@ export function conclusion(paint: Paint, done: Demonstration): string {
 
 /** What a person can do in a lab that stands. */
 export function invitation(paint: Paint, state: LabState): string {
+  // Somebody who has only cloned us has no uipvs on PATH; npx finds it in that folder.
+  const npx = isInstalled('uipvs') ? '' : 'npx '
   const enter = state.rootless
-    ? `uipvs lab --shell client --name ${state.lab}`
+    ? `${npx}uipvs lab --shell client --name ${state.lab}`
     : `ip netns exec ${state.lab}-client curl http://${VIP}/`
   return [
     heading(paint, 'the lab stands; in another terminal'),
     `   ${enter}`,
-    `   uipvs lab --shell rs1                 a shell in client, router, director, rs1, rs2 or rs3`,
-    `   UIPVS_CONTROL=${state.directory}/control.sock uipvsadm -Ln`,
-    `   uipvs lab down ${state.lab}`,
+    `   ${npx}uipvs lab --shell rs1`.padEnd(41) +
+      'a shell in client, router, director, rs1, rs2 or rs3',
+    `   UIPVS_CONTROL=${state.directory}/control.sock ${npx}uipvsadm -Ln`,
+    `   ${npx}uipvs lab down ${state.lab}`,
     '',
   ].join('\n')
 }

@@ -24,7 +24,7 @@ export interface Request {
 /** Two rounds of each: with round robin each of the three realservers answers twice. */
 const ROUNDS = 2 * REALSERVERS.length
 
-function isInstalled(tool: string): boolean {
+export function isInstalled(tool: string): boolean {
   const path = (process.env.PATH ?? '').split(':').concat('/usr/sbin', '/sbin')
   return path.some((directory) => directory !== '' && existsSync(join(directory, tool)))
 }
