@@ -48,15 +48,26 @@ export class Transmitter {
     destination: number,
     isRelated: boolean,
   ): Verdict {
-    const state = this.#state
+    const { balancer, bypass } = this.#state
     if (destination === NONE) {
-      const way = state.bypass.wayOf(batch.view, ip)
-      return this.transmit(batch, i, frame, ip, end, way, isRelated)
+      const way = bypass.wayOf(batch.view, ip)
+      return this.#send(batch, i, frame, ip, end, way, isRelated)
     }
-    const { destinations } = state.balancer
-    if (destination < destinations.capacity && destinations.method(destination) !== METHOD_ROUTE) {
-      return METHOD_UNSUPPORTED
-    }
+    if (balancer.destinations.method(destination) !== METHOD_ROUTE) return METHOD_UNSUPPORTED
+    return this.#send(batch, i, frame, ip, end, destination, isRelated)
+  }
+
+  /** By the way to `destination`, or by one of the ways of `bypass.ts`, which come behind them. */
+  #send(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+    destination: number,
+    isRelated: boolean,
+  ): Verdict {
+    const state = this.#state
     const hop = this.#hops[destination]
     if (hop < 0) {
       if (hop === HOP_LOCAL) return LOCAL_DESTINATION
