@@ -12,7 +12,7 @@ export * from './balance/rule.js'
 export type { Candidate, Flow, Pool, Scheduler, SchedulerFactory } from './balance/scheduler.js'
 export { SCHEDULERS } from './balance/schedulers/index.js'
 // Decision recordings of Linux's IPVS, played through ours.
-export { type Difference, play } from './conform/play.js'
+export { type Difference, type PlayOptions, play } from './conform/play.js'
 export type { Recording } from './conform/recording.js'
 // A running director, from outside.
 export { ControlClient, controlPath } from './control/client.js'

@@ -3,6 +3,7 @@
  * the kernel had it, and tells where we differ.
  */
 import { RuleError } from '../balance/rule.js'
+import type { FollowedKernel } from '../balance/thresholds.js'
 import { isSameListing, isSameOut } from './compare.js'
 import { outcome } from './outcome.js'
 import { frameBytes } from './packet-bytes.js'
@@ -16,6 +17,18 @@ export interface Difference {
   readonly what: string
   readonly recorded: string
   readonly ours: string
+  /** Services and connections of ours at that point, as ipvsadm lists them. */
+  readonly tables: string
+}
+
+/** A difference before the tables are looked at. */
+type Found = Omit<Difference, 'tables'>
+
+export interface PlayOptions {
+  /** Differences that are looked for at most. */
+  readonly limit?: number
+  /** The kernel to follow, where they differ. */
+  readonly kernel?: FollowedKernel
 }
 
 const LISTINGS: Readonly<Record<Listing, Arguments>> = {
@@ -32,20 +45,30 @@ const LISTINGS: Readonly<Record<Listing, Arguments>> = {
  * The differences of a recording, at most `limit` of them; after the first others may only
  * follow.
  */
-export async function play(recording: Recording, limit = 1): Promise<Difference[]> {
-  const world = new World(recording)
+export async function play(
+  recording: Recording,
+  { limit = 1, kernel = '6.1.176' }: PlayOptions = {},
+): Promise<Difference[]> {
+  const world = new World(recording, kernel)
   const differences: Difference[] = []
+  const note = async (found: Found | null) => {
+    if (found !== null) differences.push({ ...found, tables: await tablesOf(world) })
+  }
   for (const [i, args] of recording.setup.entries()) {
-    const difference = compareCommand(0, args, await world.ipvsadm(args), recording.setup_out[i])
-    if (difference !== null) differences.push(difference)
+    await note(compareCommand(0, args, await world.ipvsadm(args), recording.setup_out[i]))
   }
   for (const [i, step] of recording.steps.entries()) {
     if (differences.length >= limit) break
     world.advance(step.at_ms)
-    const difference = await playStep(world, recording, step, i + 1)
-    if (difference !== null) differences.push(difference)
+    await note(await playStep(world, recording, step, i + 1))
   }
   return differences.slice(0, limit)
+}
+
+async function tablesOf(world: World): Promise<string> {
+  const services = await world.ipvsadm(['-Ln'])
+  const connections = await world.ipvsadm(['-Lnc'])
+  return `${services.stdout}${connections.stdout}`
 }
 
 async function playStep(
@@ -53,7 +76,7 @@ async function playStep(
   recording: Recording,
   step: Step,
   number: number,
-): Promise<Difference | null> {
+): Promise<Found | null> {
   if ('send' in step) {
     const frame = frameBytes(step.send, recording.vip, number)
     const ours = outcome(frame, world.send(frame))
@@ -80,7 +103,7 @@ function setSysctls(
   world: World,
   values: Readonly<Record<string, string>>,
   step: number,
-): Difference | null {
+): Found | null {
   try {
     for (const [name, value] of Object.entries(values)) world.sysctl(name, value)
     return null
@@ -95,7 +118,7 @@ function compareCommand(
   args: Arguments,
   ours: CommandOut,
   recorded: CommandOut,
-): Difference | null {
+): Found | null {
   if (ours.rc === recorded.rc && ours.stdout === recorded.stdout) return null
   return {
     step,

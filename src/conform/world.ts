@@ -8,6 +8,7 @@ import type { Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
 import type { MarkProtocol, MarkRule as Rule } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import type { FollowedKernel } from '../balance/thresholds.js'
 import { FileNames } from '../cli/ipvsadm/names.js'
 import { run } from '../cli/ipvsadm/run.js'
 import { ESTIMATION_MS } from '../control/estimator.js'
@@ -48,7 +49,7 @@ export class World {
   #now = EPOCH_MS
   #nextEstimation = EPOCH_MS + ESTIMATION_MS
 
-  constructor(recording: Recording) {
+  constructor(recording: Recording, kernel: FollowedKernel) {
     const vips = [recording.vip, ...(recording.more_vips ?? [])]
     const arm = { macHigh: MAC_HIGH, macLow: DIRECTOR_MAC_LOW, mtu: MTU }
     this.#port = new MemoryPort({ arms: [arm], slots: 4, batch: 128 })
@@ -58,7 +59,7 @@ export class World {
       recording.seed ?? 1,
       SCHEDULERS,
       {
-        kernel: '6.1.176',
+        kernel,
         surroundings: {
           isBroadcast: (address) => BROADCAST.includes(address),
           isLocal: (address) => [...OWN, ...LOOPBACK, ...vips].includes(address),

@@ -7,7 +7,7 @@
 import { existsSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
-import { type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
+import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
 import type { ConnectionListing, TableListing } from './listing.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
@@ -101,6 +101,16 @@ export class ControlClient {
   async *connectionBatches(): AsyncGenerator<ConnectionListing[]> {
     const response = await this.#send('GET', '/v1/connections')
     yield* readConnections(response)
+  }
+
+  /** Mark rules, in the order in which they are looked at. */
+  async marks(): Promise<readonly MarkRule[]> {
+    return ((await this.#ask('GET', '/v1/marks')) as { marks: MarkRule[] }).marks
+  }
+
+  /** What Linux has under `net.ipv4.vs`, by name. */
+  async sysctls(): Promise<Readonly<Record<string, number>>> {
+    return (await this.#ask('GET', '/v1/sysctls')) as Record<string, number>
   }
 
   status(): Promise<unknown> {

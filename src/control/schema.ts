@@ -51,6 +51,16 @@ const daemon = z.strictObject({
   ttl: z.int().min(1).max(255),
 })
 
+const prefix = z.string().min(2).max(49)
+
+const markRule = z.strictObject({
+  mark: z.int().min(0).max(0xffff_ffff),
+  protocol: z.enum(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6']).optional(),
+  source: prefix.optional(),
+  destination: prefix.optional(),
+  ports: z.tuple([port, port]).optional(),
+})
+
 const rule = z.discriminatedUnion('op', [
   z.strictObject({
     op: z.enum(['add-service', 'edit-service']),
@@ -66,6 +76,8 @@ const rule = z.discriminatedUnion('op', [
     settings: destinationSettings,
   }),
   z.strictObject({ op: z.literal('delete-destination'), service, destination }),
+  z.strictObject({ op: z.enum(['add-mark', 'delete-mark']), rule: markRule }),
+  z.strictObject({ op: z.literal('flush-marks') }),
   z.strictObject({ op: z.literal('zero'), service: service.optional() }),
   z.strictObject({ op: z.literal('set-timeouts'), tcp: seconds, tcpfin: seconds, udp: seconds }),
   z.strictObject({

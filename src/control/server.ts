@@ -4,6 +4,8 @@
  *   POST /v1/rules         {"rules": [...], "atomic": false}   -> {"applied": n}
  *   GET  /v1/table         services, destinations, timeouts (`listing.ts`)
  *   GET  /v1/connections   one connection a line (application/x-ndjson)
+ *   GET  /v1/marks         mark rules, in order
+ *   GET  /v1/sysctls       what Linux has under net.ipv4.vs, by name
  *   GET  /v1/neighbours    realservers and gateways, their MAC addresses and states
  *   GET  /v1/counters      frames by verdict; the engine's numbers
  *   GET  /v1/status        what runs, where, since when
@@ -16,7 +18,8 @@ import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
-import type { Rule, RuleError } from '../balance/rule.js'
+import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
+import type { Sysctls } from '../balance/sysctl.js'
 import type { ConnectionListing, TableListing } from './listing.js'
 
 /** What the server asks of the director. */
@@ -27,6 +30,8 @@ export interface Controlled {
   ): Promise<{ readonly error: RuleError; readonly index: number; readonly applied: number } | null>
   table(): Promise<TableListing>
   connections(): Iterable<ConnectionListing>
+  marks(): readonly MarkRule[]
+  sysctls(): Sysctls
   neighbours(): Promise<unknown>
   counters(): unknown
   status(): unknown
@@ -118,6 +123,10 @@ export class ControlServer {
         return answer(response, 200, await this.#director.table())
       case 'GET /v1/connections':
         return this.#connections(response)
+      case 'GET /v1/marks':
+        return answer(response, 200, { marks: this.#director.marks() })
+      case 'GET /v1/sysctls':
+        return answer(response, 200, this.#director.sysctls())
       case 'GET /v1/neighbours':
         return answer(response, 200, { neighbours: await this.#director.neighbours() })
       case 'GET /v1/counters':

@@ -10,8 +10,9 @@ import { RuleBook } from '../balance/apply.js'
 import { Balancer } from '../balance/balancer.js'
 import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
-import { type Rule, RuleError } from '../balance/rule.js'
+import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import type { Sysctls } from '../balance/sysctl.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import { ESTIMATION_MS, Estimator } from '../control/estimator.js'
 import type { ConnectionListing, TableListing } from '../control/listing.js'
@@ -20,10 +21,11 @@ import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { EngineFailure, EngineHandle } from './engine-handle.js'
-import { Guard, type GuardedService } from './guard.js'
+import { Guard } from './guard.js'
 import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
+import { servedBy } from './served.js'
 
 /** How often the kernel's addresses and routes are looked at. */
 const NETWORK_MS = 5_000
@@ -208,6 +210,7 @@ export class DirectorDaemon {
 
   /** The rules that lead to the present services and destinations. */
   *rules(): Generator<Rule> {
+    for (const rule of this.#book.marks.rules) yield { op: 'add-mark', rule }
     for (const listing of listServices(this.#source, new Map())) {
       const { service, settings } = listing
       yield { op: 'add-service', service, settings }
@@ -237,6 +240,14 @@ export class DirectorDaemon {
       timeouts: { tcp: tcpTimeouts[1] / 100, tcpfin: tcpTimeouts[4] / 100, udp: udpTimeout / 100 },
       daemons: this.#book.daemons,
     }
+  }
+
+  marks(): readonly MarkRule[] {
+    return this.#book.marks.rules
+  }
+
+  sysctls(): Sysctls {
+    return this.#book.balancer.sysctls
   }
 
   connections(): Generator<ConnectionListing> {
@@ -271,7 +282,7 @@ export class DirectorDaemon {
       quiet,
       guard: this.#guard?.table ?? null,
       uptimeSeconds: Math.floor((Date.now() - this.startedAt) / 1000),
-      vips: this.#vips(),
+      vips: servedBy(this.#book).vips,
       services: [...this.#book.services()].length,
       connections: connections4.count + connections6.count,
       templates: templates.count,
@@ -295,24 +306,10 @@ export class DirectorDaemon {
     }
   }
 
-  #vips(): string[] {
-    const addresses = new Set<string>()
-    for (const slot of this.#book.services()) {
-      const key = this.#book.serviceKeys[slot]
-      if (key !== undefined && 'address' in key) addresses.add(key.address)
-    }
-    return [...addresses].sort()
-  }
-
   /** Brings port, neighbours and guard in step with the rules and the kernel's addresses. */
   async #surround(): Promise<void> {
     if (this.#engine === null) return
-    const served = this.#vips()
-    const services: GuardedService[] = []
-    for (const slot of this.#book.services()) {
-      const key = this.#book.serviceKeys[slot]
-      if (key !== undefined && 'address' in key) services.push(key)
-    }
+    const { vips: served, services } = servedBy(this.#book)
     const vips = this.#network.vips(served, this.options.arp)
     const guarded = this.#network.guarded(served, services, this.options.arp)
     // First the own kernel is silenced, then frames are taken: no frame is answered twice.

@@ -59,5 +59,5 @@ t.test('set-up commands count, and a setting that is not there', async (t) => {
   const unknown = { sysctl: { no_such: '1' }, at_ms }
   const steps = recording.steps.map((each, i) => (i === 3 ? unknown : each))
   t.equal((await play({ ...recording, steps }))[0]?.step, 4)
-  t.equal((await play(wrong, 3)).length, 1, 'further differences up to a limit')
+  t.equal((await play(wrong, { limit: 3 })).length, 1, 'further differences up to a limit')
 })

@@ -69,6 +69,14 @@ export const BAD_REQUESTS: readonly [sentence: string, body: unknown, where: Reg
     /^rules\.0\.tcp/,
   ],
   ['a timeout that is missing', one({ op: 'set-timeouts', tcp: 1, tcpfin: 0 }), /^rules\.0\.udp/],
+  ['a mark beyond 32 bits', one({ op: 'add-mark', rule: { mark: 2 ** 32 } }), /rule\.mark/],
+  ['one port of two', one({ op: 'add-mark', rule: { mark: 1, ports: [80] } }), /rule\.ports/],
+  [
+    'a mark for a protocol that nobody marks',
+    one({ op: 'add-mark', rule: { mark: 1, protocol: 'gre' } }),
+    /rule\.protocol/,
+  ],
+  ["the recordings' own op", one({ op: 'add-local-mark', mark: 1 }), /^rules\.0\.op: /],
   ['a daemon without role', one({ op: 'start-daemon', daemon: {} }), /^rules\.0\.daemon/],
   ['a prototype', one(JSON.parse('{"op": "flush", "__proto__": {"a": 1}}')), /^rules\.0/],
 ]

@@ -54,6 +54,12 @@ t.test('what makes sense is taken as it is', async (t) => {
     { op: 'delete-destination', service, destination },
     { op: 'set-timeouts', tcp: 0, tcpfin: 1, udp: 2_678_400 },
     { op: 'set-sysctl', name: 'sloppy_tcp', value: '1' },
+    { op: 'add-mark', rule: { mark: 0 } },
+    {
+      op: 'delete-mark',
+      rule: { mark: 4294967295, protocol: 'tcp', destination: '10.0.0.0/8', ports: [80, 89] },
+    },
+    { op: 'flush-marks' },
     { op: 'start-daemon', daemon },
     { op: 'stop-daemon', role: 'backup' },
   ]

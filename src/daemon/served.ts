@@ -1,0 +1,41 @@
+/**
+ * What the rules make the director serve: the addresses that are its VIPs, and which of their ports
+ * its own kernel has to be kept from.
+ */
+import type { RuleBook } from '../balance/apply.js'
+import { onlyDestination } from '../balance/mark-rules.js'
+import type { MarkRule, ServiceKey, ServiceProtocol } from '../balance/rule.js'
+import type { GuardedService } from './guard.js'
+
+const PROTOCOLS: readonly ServiceProtocol[] = ['tcp', 'udp', 'sctp']
+/** A wider range of ports is guarded as all ports: the guard knows single ones. */
+const PORTS_MAX = 1024
+
+/**
+ * The addresses of services; and those that mark rules name, one by one, whose mark has a service.
+ */
+export function servedBy(book: RuleBook): { vips: string[]; services: GuardedService[] } {
+  const keys = [...book.services()].map((slot) => book.serviceKeys[slot] as ServiceKey)
+  const services: GuardedService[] = keys.flatMap((key) => ('address' in key ? [key] : []))
+  const vips = new Set(services.map(({ address }) => address))
+  for (const rule of book.marks.rules) {
+    const address = onlyDestination(rule)
+    if (address === null || !isServed(keys, rule.mark, address)) continue
+    vips.add(address)
+    services.push(...guardedBy(rule, address))
+  }
+  return { vips: [...vips].sort(), services }
+}
+
+function isServed(keys: readonly ServiceKey[], mark: number, address: string): boolean {
+  const family = address.includes(':') ? 'inet6' : 'inet'
+  return keys.some((key) => 'fwmark' in key && key.fwmark === mark && key.family === family)
+}
+
+function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedService[] {
+  if (protocol === 'icmp' || protocol === 'icmpv6') return []
+  if (protocol === undefined) return PROTOCOLS.map((each) => ({ protocol: each, address, port: 0 }))
+  const [low, high] = ports ?? [0, 65_535]
+  if (high - low >= PORTS_MAX || low === 0) return [{ protocol, address, port: 0 }]
+  return Array.from({ length: high - low + 1 }, (_, i) => ({ protocol, address, port: low + i }))
+}
