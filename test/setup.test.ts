@@ -1,7 +1,7 @@
 /**
  * scripts/setup.mjs on a machine that lacks something, with an npm of ours in place of the real
- * one. Debian packages are those of this machine: `npm test` has just seen to them, and what it tried
- * in vain is not tried again.
+ * one. Debian packages are those of this machine: `npm test` has just seen to them, and what it
+ * tried in vain is not tried again.
  */
 import { spawnSync } from 'node:child_process'
 import {

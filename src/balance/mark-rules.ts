@@ -5,7 +5,7 @@
 import { parseAddress } from './address.js'
 import { isWhole } from './judge.js'
 import { ANY_PORT, LOCAL_MARKS_MAX, MARKS_MAX, type MarkEntry, type MarkTable } from './marks.js'
-import { type MarkProtocol, type MarkRule, RuleError } from './rule.js'
+import { type MarkProtocol, type MarkRule, RuleError, type ServiceKey } from './rule.js'
 
 /** IANA numbers of what a mark rule can ask for. */
 const PROTOCOLS: Record<MarkProtocol, number> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 }
@@ -106,6 +106,24 @@ export function onlyDestination(rule: MarkRule): string | null {
   const [address = '', bits] = rule.destination.split('/')
   const isWholeAddress = bits === undefined || Number(bits) === (address.includes(':') ? 128 : 32)
   return isWholeAddress ? address : null
+}
+
+/**
+ * The addresses that rules name one by one and whose mark has a service: there the director is to
+ * be found, as at the addresses of other services.
+ */
+export function markedAddresses(
+  rules: readonly MarkRule[],
+  keys: readonly ServiceKey[],
+): { address: string; rule: MarkRule }[] {
+  return rules.flatMap((rule) => {
+    const address = onlyDestination(rule)
+    const family = address?.includes(':') ? 'inet6' : 'inet'
+    const isServed = keys.some(
+      (key) => 'fwmark' in key && key.fwmark === rule.mark && key.family === family,
+    )
+    return address !== null && isServed ? [{ address, rule }] : []
+  })
 }
 
 function entryOf(rule: MarkRule): MarkEntry {

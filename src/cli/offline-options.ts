@@ -107,7 +107,8 @@ async function ofRunningDirector(
     const table = await client.table()
     const mode = flags.mode ?? liveMode(await client.status())
     const macs = new Map([...macsOf(table), ...given])
-    return { rules: rulesOf(table), mode, macs, file: null }
+    const rules = rulesOf(table, await client.marks(), await client.sysctls())
+    return { rules, mode, macs, file: null }
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error
     throw new CliFailure(`there are no rules: ${error.message}`, 1, 'give --rules FILE')

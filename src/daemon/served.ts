@@ -3,7 +3,7 @@
  * its own kernel has to be kept from.
  */
 import type { RuleBook } from '../balance/apply.js'
-import { onlyDestination } from '../balance/mark-rules.js'
+import { markedAddresses } from '../balance/mark-rules.js'
 import type { MarkRule, ServiceKey, ServiceProtocol } from '../balance/rule.js'
 import type { GuardedService } from './guard.js'
 
@@ -18,18 +18,11 @@ export function servedBy(book: RuleBook): { vips: string[]; services: GuardedSer
   const keys = [...book.services()].map((slot) => book.serviceKeys[slot] as ServiceKey)
   const services: GuardedService[] = keys.flatMap((key) => ('address' in key ? [key] : []))
   const vips = new Set(services.map(({ address }) => address))
-  for (const rule of book.marks.rules) {
-    const address = onlyDestination(rule)
-    if (address === null || !isServed(keys, rule.mark, address)) continue
+  for (const { address, rule } of markedAddresses(book.marks.rules, keys)) {
     vips.add(address)
     services.push(...guardedBy(rule, address))
   }
   return { vips: [...vips].sort(), services }
-}
-
-function isServed(keys: readonly ServiceKey[], mark: number, address: string): boolean {
-  const family = address.includes(':') ? 'inet6' : 'inet'
-  return keys.some((key) => 'fwmark' in key && key.fwmark === mark && key.family === family)
 }
 
 function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedService[] {

@@ -68,7 +68,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('drop', 'too-big-dropped', 'Larger than the MTU of the way to the realserver, and no answer is allowed or possible.'),
   ending('hold', 'neighbour-held', 'The MAC address of the realserver is not known yet: a copy waits for it.'),
   ending('drop', 'neighbour-queue-full', 'The MAC address of the realserver is not known, and no more frames can wait for it.'),
-  ending('drop', 'answer-limited', 'An answer was due, but the rate limit, --quiet or an RFC (no errors about errors) forbids it.'),
+  ending('drop', 'answer-limited', 'An answer was due, but the rate limit, --quiet or an RFC (no errors about errors) forbids it; or it would come from an address that is not ours.'),
   ending('hold', 'fragmented', 'Cut into fragments that leave in its place (kernel mode).'),
   ending('forward', 'forwarded', 'Sent to its realserver.'),
 ]

@@ -11,8 +11,9 @@
  *     FAILED --- 5 s, again INCOMPLETE          INCOMPLETE
  *
  * REACHABLE and PROBE are usable: a frame is sent to the last known address while it is being
- * confirmed. A frame that names the address without having been asked (the neighbour's own question,
- * a gratuitous ARP) leads from any state to PROBE. Only neighbours that we use are learned.
+ * confirmed. A frame that names the address without having been asked (the neighbour's own
+ * question, a gratuitous ARP) leads from any state to PROBE. Only neighbours that we use are
+ * learned.
  *
  * Columns are typed arrays indexed by the neighbour's slot. Times are ms.
  */
@@ -150,8 +151,8 @@ export class NeighbourTable {
   }
 
   /**
-   * A frame names this MAC address for the neighbour. `isAnswer`: it answers a question of ours, if we
-   * have asked. `mayReplace`: it is to replace another address that we know (RFC 4861's override
+   * A frame names this MAC address for the neighbour. `isAnswer`: it answers a question of ours, if
+   * we have asked. `mayReplace`: it is to replace another address that we know (RFC 4861's override
    * flag; ARP always). What was not asked for is believed, but asked about at once; and not
    * believed at all if the address has changed within the last second, so that of two who claim it
    * the first stays (Linux's `locktime`).

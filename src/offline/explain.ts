@@ -164,8 +164,15 @@ export class Explainer {
   #service(flow: Flow): number {
     if (flow.ports === null) return NONE
     const [w0, w1, w2, w3] = flow.destination
-    const { services } = this.offline.director.balancer
-    return services.match(flow.family, flow.protocol, w0, w1, w2, w3, flow.ports & 0xffff, 0)
+    const { services, marks, flow: asked } = this.offline.director.balancer
+    const port = flow.ports & 0xffff
+    asked.family = flow.family
+    asked.protocol = flow.protocol
+    asked.client.set(flow.source)
+    asked.vip.set(flow.destination)
+    asked.vipPort = port
+    const mark = marks.of(asked)
+    return services.match(flow.family, flow.protocol, w0, w1, w2, w3, port, mark)
   }
 
   #serviceOf(matched: number, destination: number): Explanation['service'] {

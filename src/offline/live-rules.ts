@@ -1,16 +1,25 @@
 /**
- * The rules of a running director, from its listing: the same list that would lead to its services
+ * The rules of a running director, from its listings: the same list that would lead to its services
  * and destinations. Its connections, and where its schedulers stand, are not part of a listing.
  */
 import { parseAddress } from '../balance/address.js'
-import type { Rule } from '../balance/rule.js'
+import type { MarkRule, Rule } from '../balance/rule.js'
 import type { TableListing } from '../control/listing.js'
 import type { Mode } from '../engine/director-state.js'
 import { parseMac } from '../wire/address.js'
 import { addressKey, type Mac } from './surroundings.js'
 
-export function rulesOf(table: TableListing): Rule[] {
-  const rules: Rule[] = []
+export function rulesOf(
+  table: TableListing,
+  marks: readonly MarkRule[] = [],
+  sysctls: Readonly<Record<string, number>> = {},
+): Rule[] {
+  const rules: Rule[] = [
+    ...Object.entries(sysctls).map(
+      ([name, value]): Rule => ({ op: 'set-sysctl', name, value: String(value) }),
+    ),
+    ...marks.map((rule): Rule => ({ op: 'add-mark', rule })),
+  ]
   for (const { service, settings, destinations } of table.services) {
     rules.push({ op: 'add-service', service, settings })
     // Listed newest first, as Linux has them; added in the order in which they were.

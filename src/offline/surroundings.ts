@@ -11,7 +11,8 @@
  */
 import { parseAddress } from '../balance/address.js'
 import type { RuleBook } from '../balance/apply.js'
-import type { Rule } from '../balance/rule.js'
+import { markedAddresses } from '../balance/mark-rules.js'
+import type { Rule, ServiceKey } from '../balance/rule.js'
 import type { Arm } from '../engine/port.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
@@ -59,13 +60,11 @@ export function offlineRoutes(): Route[] {
   ]
 }
 
-/** The VIPs that rules mean: the addresses of their services. Services by mark have none. */
+/** The VIPs that rules mean: the addresses of services, and those that mark rules name. */
 export function vipsOf(book: RuleBook): Vip[] {
-  const addresses = new Set<string>()
-  for (const slot of book.services()) {
-    const key = book.serviceKeys[slot]
-    if (key !== undefined && 'address' in key) addresses.add(key.address)
-  }
+  const keys = [...book.services()].map((slot) => book.serviceKeys[slot] as ServiceKey)
+  const addresses = new Set(keys.flatMap((key) => ('address' in key ? [key.address] : [])))
+  for (const { address } of markedAddresses(book.marks.rules, keys)) addresses.add(address)
   return [...addresses].flatMap((address) => {
     const parsed = parseAddress(address)
     return parsed === null ? [] : [{ ...parsed, onKernel: false, announced: true }]

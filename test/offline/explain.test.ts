@@ -232,3 +232,32 @@ t.test('every explanation can be printed, in lines of a terminal', async (t) => 
     }
   }
 })
+
+t.test('a service by mark, whose address only the mark rule names', async (t) => {
+  const address = '192.168.1.120'
+  const service = { fwmark: 7, family: 'inet' } as const
+  const settings = {
+    scheduler: 'rr',
+    persistent: 0,
+    netmask: '255.255.255.255',
+    ops: false,
+    pe: '',
+    schedulerFlags: 0,
+  }
+  const explained = explainer('', {
+    rules: [
+      { op: 'add-mark', rule: { mark: 7, protocol: 'tcp', destination: address, ports: [80, 89] } },
+      { op: 'add-service', service, settings },
+      {
+        op: 'add-destination',
+        service,
+        destination: { address: '192.168.1.5', port: 0 },
+        settings: { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 },
+      },
+    ],
+  }).explain(packet(`tcp 10.0.0.1:40000 ${address}:85 S`), 0)
+  t.equal(explained.verdict.name, 'forwarded')
+  t.same(explained.service, { key: 'fwm 7 inet', scheduler: 'rr', persistent: 0 })
+  t.same(explained.destination, { address, isVip: true })
+  t.match(explained.choice, { chosen: /^192\.168\.1\.5:/, by: 'scheduler' })
+})
