@@ -41,6 +41,23 @@ function findTests(prefixes) {
 }
 
 /**
+ * What is done inside the namespace first. tcpdump would take itself for root's there, want to go
+ * on as a user of its own, and fail, as there is none: programs get one without any rights, which
+ * is enough to read files.
+ */
+const ENTER = `
+set -e
+mount -t tmpfs tmpfs /run
+ip link set lo up
+if real=$(command -v tcpdump); then
+  mkdir /run/bin
+  printf '#!/bin/sh\\nexec unshare --user %s "$@"\\n' "$real" > /run/bin/tcpdump
+  chmod +x /run/bin/tcpdump
+  PATH=/run/bin:$PATH
+fi
+exec "$0" "$@"`
+
+/**
  * Without root, starts this very run again as root of a user namespace of its own, where packet
  * sockets and network namespaces are allowed. `/run` is replaced there, as `ip netns` writes to it.
  */
@@ -52,10 +69,10 @@ function enterNamespace() {
     console.log('network namespaces or packet sockets are skipped. Run as root for all of them.')
     return
   }
-  console.log('Not root: running in a user namespace. Left out: AF_XDP, which needs real root.')
-  const script = 'mount -t tmpfs tmpfs /run && ip link set lo up && exec "$0" "$@"'
+  console.log('Not root: running in a user namespace. Left out: AF_XDP, which needs real root, and')
+  console.log('what needs a network or a second user.')
   const again = [process.execPath, ...process.argv.slice(1)]
-  const run = spawnSync('unshare', ['-Urnm', 'sh', '-c', script, ...again], {
+  const run = spawnSync('unshare', ['-Urnm', 'sh', '-c', ENTER, ...again], {
     stdio: 'inherit',
     env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, [INSIDE_NAMESPACE]: '1' },
   })

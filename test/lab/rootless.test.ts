@@ -8,13 +8,13 @@ import t from 'tap'
 import { removeStaleLabs } from '../../src/lab/lab.js'
 import { whyNotRootless } from '../../src/lab/rootless.js'
 import { listLabs } from '../../src/lab/state.js'
+import { cannotBecomeNobody, NOBODY } from '../other-user.js'
 import { remainsOf } from './standing.js'
 
 // For the whole file: it starts many programs, on a machine that may be busy.
 t.setTimeout(300_000)
 
 const OWNER = join(import.meta.dirname, 'owner.js')
-const NOBODY = 65_534
 const isRoot = process.getuid!() === 0
 
 /** Words before a command that make it run as a user without any rights. */
@@ -23,11 +23,12 @@ const AS_NOBODY = isRoot
   : []
 
 const LIST = mkdtempSync(join(tmpdir(), 'uipvs-rootless-'))
-if (isRoot) chownSync(LIST, NOBODY, NOBODY)
+if (isRoot && cannotBecomeNobody() === false) chownSync(LIST, NOBODY, NOBODY)
 process.env.UIPVS_LAB_STATE = LIST
 t.teardown(() => rmSync(LIST, { recursive: true, force: true }))
 
 function whyNot(): string | false {
+  if (isRoot && cannotBecomeNobody() !== false) return cannotBecomeNobody()
   const readable = spawnSync('setpriv', [...AS_NOBODY.slice(1), 'test', '-r', OWNER])
   if (isRoot && readable.error !== undefined) return 'setpriv is missing: no way to shed root'
   if (isRoot && readable.status !== 0) return `a user without rights cannot read ${OWNER}`

@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { labsDirectory, listLabs } from '../../src/lab/state.js'
+import { cannotBecomeNobody, NOBODY } from '../other-user.js'
 
 const UID = 4711
-const OTHER = 65_534
 
 function makeFolder(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), 'uipvs-state-'))
@@ -42,10 +42,10 @@ t.test('in /tmp only a directory of our own is believed', (t) => {
   const own = process.getuid!()
   const uid = own === 0 ? UID : own
   const directory = join(folder, `uipvs-lab-${uid}`)
-  if (own === 0) {
+  if (cannotBecomeNobody() === false) {
     mkdirSync(directory)
-    chownSync(directory, OTHER, OTHER)
-    t.throws(() => labsDirectory(uid), { name: 'LabError', message: `user ${OTHER}` })
+    chownSync(directory, NOBODY, NOBODY)
+    t.throws(() => labsDirectory(uid), { name: 'LabError', message: `user ${NOBODY}` })
     rmSync(directory, { recursive: true })
     mkdirSync(directory)
     chownSync(directory, uid, uid)

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { takeControl } from '../../../src/cli/ipvsadm/program.js'
+import { cannotBecomeNobody, NOBODY } from '../../other-user.js'
 import { ModelDirector } from './model-director.js'
 
 const PROGRAMS = join(import.meta.dirname, '../../../src/cli')
@@ -117,7 +118,8 @@ t.test('without a director, only the help is answered', async (t) => {
 
 /** Why nobody else can be played here, or false if one can. */
 function cannotBeNobody(): string | false {
-  if (process.getuid?.() !== 0) return 'needs root, to become somebody else'
+  const why = cannotBecomeNobody()
+  if (why !== false) return why
   let path = PROGRAMS
   while (path !== '/') {
     if ((statSync(path).mode & 0o001) === 0) return `nobody may not enter ${path}`
@@ -129,7 +131,9 @@ function cannotBeNobody(): string | false {
 t.test('somebody who may not open the socket', { skip: cannotBeNobody() }, async (t) => {
   chmodSync(folder, 0o755)
   chmodSync(socket, 0o600)
-  const answer = await call(process.execPath, [join(PROGRAMS, 'uipvsadm.js'), '-h'], { uid: 65534 })
+  const answer = await call(process.execPath, [join(PROGRAMS, 'uipvsadm.js'), '-h'], {
+    uid: NOBODY,
+  })
   t.same(answer, {
     status: 2,
     stdout: '',
