@@ -277,11 +277,19 @@ function registryTrouble(env) {
 /** Loads each native package in a Node of its own and says which cannot be used, and why. */
 function checkOptionalPackages() {
   const absent = []
+  const lacking = DEBIAN_PACKAGES.filter(
+    ({ shownBy }) => NATIVE_TOOLCHAIN.includes(shownBy) && !isPresent(shownBy),
+  )
+    .map((item) => item.name)
+    .join(', ')
   for (const { name, for: purpose } of OPTIONAL_NATIVE) {
     if (succeeds(process.execPath, ['-e', `require('${name}')`]).ok) continue
-    const toolchain = NATIVE_TOOLCHAIN.every(isPresent)
-    const why = toolchain ? 'could not be built' : 'could not be built without a compiler'
-    absent.push(`${name} ${why}; left out: ${purpose}. The rest works`)
+    // npm takes away what it could not build, and keeps to itself why.
+    const why =
+      lacking === ''
+        ? `(npm install --no-save --foreground-scripts ${name} shows why)`
+        : `without ${lacking}`
+    absent.push(`${name} could not be built ${why}; left out: ${purpose}. The rest works`)
   }
   return absent
 }
