@@ -96,7 +96,7 @@ async function rootless(): Promise<number> {
     throw new CliFailure(
       `no root's rights, and no user namespace either, so no network namespaces: ${why}`,
       EXIT_FAILED,
-      'run it with sudo',
+      'run it as root',
     )
   }
   process.stderr.write(
