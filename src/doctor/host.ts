@@ -70,7 +70,7 @@ export function checkPackages(): Finding[] {
       load(name)
       return ok(id, `${name} loads`, why)
     } catch {
-      const fix = `apt-get install build-essential libpcap-dev && npm rebuild ${name}`
+      const fix = `apt-get install build-essential libpcap-dev && npm install ${name}`
       return note(id, `${name} is not here or was not compiled`, why, fix)
     }
   })

@@ -37,7 +37,7 @@ export function loadCap(): new () => CapHandle {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error)
     throw new Error(
       `the package cap, which the engine libpcap needs, could not be loaded (${reason}); ` +
-        'install libpcap-dev and a C++ compiler and run npm rebuild cap',
+        'install libpcap-dev and a C++ compiler and run npm install cap',
     )
   }
 }
