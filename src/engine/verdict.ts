@@ -57,7 +57,6 @@ export const ENDINGS: readonly Ending[] = [
   ending('drop', 'unanswerable', 'No connection and nothing to open one, in a form that no host answers (a TCP reset).'),
   ending('answer', 'no-destination', 'The service has no destination to choose: answered with ICMP port unreachable.'),
   ending('drop', 'connections-full', 'A new connection, and the connection table is full.'),
-  ending('drop', 'defence-dropped', 'A new connection, dropped by the drop_packet defence.'),
   ending('drop', 'destination-gone', 'The destination of its connection has been removed from the service.'),
   // 4. On its way out
   ending('drop', 'method-unsupported', 'Its destination is reached by masquerading or tunnelling, which the director does not do.'),
@@ -112,7 +111,6 @@ export const NOT_AN_OPENING = verdictOf('not-an-opening')
 export const UNANSWERABLE = verdictOf('unanswerable')
 export const NO_DESTINATION = verdictOf('no-destination')
 export const CONNECTIONS_FULL = verdictOf('connections-full')
-export const DEFENCE_DROPPED = verdictOf('defence-dropped')
 export const DESTINATION_GONE = verdictOf('destination-gone')
 export const METHOD_UNSUPPORTED = verdictOf('method-unsupported')
 export const DESTINATION_UNROUTABLE = verdictOf('destination-unroutable')
