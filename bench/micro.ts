@@ -177,7 +177,7 @@ function measureInChild(flows: string): number[] {
   )
 }
 
-/** What this machine is: ns for three fields of a frame through a DataView, the best of five rounds. */
+/** How fast this machine is: ns for three fields of a frame through a DataView, best of five. */
 function calibrate(): number {
   const view = new DataView(new ArrayBuffer(1 << 20))
   const reads = 10_000_000
