@@ -266,7 +266,7 @@ t.test('nothing is allocated for a frame or a batch', async (t) => {
   const program = new URL('./garbage-program.js', import.meta.url).pathname
   const places = ['client', 'director'].map((host) => `/run/netns/${lab.name(host)}`)
   const mac = lab.macOf('director:in')
-  // What V8 allocates for itself now and then must not decide; what the path allocates is in each run.
+  // What V8 allocates for itself must not decide; what the path allocates shows in each run.
   let isClean = false
   for (let attempt = 0; attempt < 4 && !isClean; attempt++) {
     const text = execFileSync(process.execPath, [program, ...places, mac])
