@@ -16,6 +16,8 @@ export class Sysctls {
   expire_nodest_conn = 0
   /** Templates whose destination has weight 0 no longer count. */
   expire_quiescent_template = 0
+  /** 0: counters and rates stand still as they were last estimated. */
+  run_estimation = 1
   /** Let an ICMP error about a connection that nobody knows open it. */
   schedule_icmp = 0
   /** Let any TCP segment but a reset open a connection. */
@@ -35,6 +37,7 @@ export const SYSCTL_RANGES: Record<SysctlName, readonly [min: number, max: numbe
   conn_reuse_mode: INT,
   expire_nodest_conn: INT,
   expire_quiescent_template: INT,
+  run_estimation: INT,
   schedule_icmp: INT,
   sloppy_tcp: INT,
   sloppy_sctp: INT,
@@ -60,7 +63,6 @@ export const NOT_HERE: Readonly<Record<string, string>> = {
   lblcr_expiration: 'it is always one day, the default of Linux',
   nat_icmp_send: NAT,
   pmtu_disc: 'it is about tunnels',
-  run_estimation: 'rates are always estimated, the default of Linux',
   secure_tcp: DEFENCE,
   snat_reroute: NAT,
   sync_persist_mode: SYNC,

@@ -5,8 +5,8 @@
  */
 import { type Rule, RuleError } from '../balance/rule.js'
 import type { DirectorClient } from '../cli/ipvsadm/director-client.js'
+import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
 import { RulesRefused } from '../control/client.js'
-import { Estimator } from '../control/estimator.js'
 import type { ConnectionListing, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Director } from '../engine/forward.js'
@@ -28,12 +28,7 @@ export class InProcessDirector implements DirectorClient {
     this.#director = director
     this.#applied = applied
     const { balancer, rules } = director
-    this.#source = {
-      book: rules,
-      live: balancer,
-      serviceEstimator: new Estimator(balancer.services),
-      destinationEstimator: new Estimator(balancer.destinations),
-    }
+    this.#source = sourceOf(rules, balancer)
   }
 
   async reach(): Promise<void> {}
@@ -47,9 +42,7 @@ export class InProcessDirector implements DirectorClient {
         const { code, subject, message } = error
         throw new RulesRefused({ code, subject, message, index, applied: index })
       }
-      if (rule.op === 'zero') this.#zero(rule)
-      const { moved, destinationEpochs } = this.#source.book
-      if (moved >= 0) this.#source.destinationEstimator.zero(moved, destinationEpochs[moved])
+      accountFor(this.#source, rule)
       this.#applied()
     }
   }
@@ -76,25 +69,6 @@ export class InProcessDirector implements DirectorClient {
 
   /** To be called every ESTIMATION_MS. */
   estimate(): void {
-    const { book, live, serviceEstimator, destinationEstimator } = this.#source
-    for (const slot of book.services()) {
-      serviceEstimator.estimate(slot, book.serviceEpoch(slot))
-      const { services, destinations } = live
-      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
-        destinationEstimator.estimate(d, book.destinationEpochs[d])
-      }
-    }
-  }
-
-  #zero(rule: Extract<Rule, { op: 'zero' }>): void {
-    const { book, live, serviceEstimator, destinationEstimator } = this.#source
-    const { services, destinations } = live
-    const only = rule.service === undefined ? undefined : book.findService(rule.service)
-    for (const slot of only === undefined ? book.services() : [only]) {
-      serviceEstimator.zero(slot, book.serviceEpoch(slot))
-      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
-        destinationEstimator.zero(d, book.destinationEpochs[d])
-      }
-    }
+    estimateAll(this.#source)
   }
 }

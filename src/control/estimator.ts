@@ -41,6 +41,8 @@ interface Row {
 const IS_BYTES = [STAT_IN_BYTES, STAT_OUT_BYTES]
 
 export class Estimator {
+  /** `run_estimation` 0: counters are shown as of the last estimation, and rates stand still. */
+  isFrozen = false
   readonly #counted: Counted
   readonly #rows: (Row | undefined)[] = []
 
@@ -70,8 +72,9 @@ export class Estimator {
   }
 
   statistics(slot: number, epoch: number): Statistics {
-    const { base } = this.#row(slot, epoch)
-    const since = (i: number) => this.#counted.statistic(slot, i) - base[i]
+    const { base, last } = this.#row(slot, epoch)
+    const now = (i: number) => (this.isFrozen ? last[i] : this.#counted.statistic(slot, i))
+    const since = (i: number) => now(i) - base[i]
     return {
       connections: since(STAT_CONNECTIONS),
       inPackets: since(STAT_IN_PACKETS),

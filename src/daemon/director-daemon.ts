@@ -14,7 +14,8 @@ import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import type { Sysctls } from '../balance/sysctl.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
-import { ESTIMATION_MS, Estimator } from '../control/estimator.js'
+import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
+import { ESTIMATION_MS } from '../control/estimator.js'
 import type { ConnectionListing, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
@@ -81,7 +82,7 @@ export class DirectorDaemon {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#network = new Network(options.interfaces)
     this.#book = this.#makeBook()
-    this.#source = this.#sourceOf(this.#book.balancer)
+    this.#source = sourceOf(this.#book, this.#book.balancer)
   }
 
   /**
@@ -118,10 +119,10 @@ export class DirectorDaemon {
     })
     if (engine === 'libpcap') this.#warnOfOffloads()
     this.#network.remember()
-    this.#source = this.#sourceOf(this.#engine.tables)
+    this.#source = sourceOf(this.#book, this.#engine.tables)
     await this.#surround()
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
-    this.#timers.push(setInterval(() => this.#estimate(), ESTIMATION_MS))
+    this.#timers.push(setInterval(() => this.read(estimateAll), ESTIMATION_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
 
@@ -177,8 +178,7 @@ export class DirectorDaemon {
     for (const rule of rules) {
       try {
         this.#book.apply(rule)
-        if (rule.op === 'zero') this.#zero(rule)
-        this.#zeroMoved()
+        accountFor(this.#source, rule)
         accepted.push(rule)
       } catch (error) {
         if (!(error instanceof RuleError)) throw error
@@ -250,8 +250,23 @@ export class DirectorDaemon {
     return this.#book.balancer.sysctls
   }
 
+  /**
+   * Lets somebody read, at once, between two changes of the rules: while a worker carries one out,
+   * what a deleted service had counted is for a moment neither here nor there. `tick` is the
+   * worker's clock.
+   */
+  read<T>(look: (source: Source, tick: number) => T): Promise<T> {
+    const reading = this.#lastChange.then(() => look(this.#source, this.#tick))
+    this.#lastChange = reading.catch(() => undefined)
+    return reading
+  }
+
+  get #tick(): number {
+    return this.#engine?.memory.get('tick') ?? 0
+  }
+
   connections(): Generator<ConnectionListing> {
-    return listConnections(this.#book, this.#source.live, this.#engine?.memory.get('tick') ?? 0)
+    return listConnections(this.#book, this.#source.live, this.#tick)
   }
 
   async neighbours(): Promise<NeighbourReport[]> {
@@ -297,15 +312,6 @@ export class DirectorDaemon {
     return new RuleBook(region, limits, 0, SCHEDULERS, { surroundings: this.#network })
   }
 
-  #sourceOf(live: Balancer): Source {
-    return {
-      book: this.#book,
-      live,
-      serviceEstimator: new Estimator(live.services),
-      destinationEstimator: new Estimator(live.destinations),
-    }
-  }
-
   /** Brings port, neighbours and guard in step with the rules and the kernel's addresses. */
   async #surround(): Promise<void> {
     if (this.#engine === null) return
@@ -337,37 +343,6 @@ export class DirectorDaemon {
     this.#lastChange = change.catch((error) =>
       this.options.log(`the network could not be read again: ${error.message}`),
     )
-  }
-
-  #estimate(): void {
-    const { book, live, serviceEstimator, destinationEstimator } = this.#source
-    serviceEstimator.estimate(live.services.capacity, 0)
-    for (const slot of book.services()) {
-      serviceEstimator.estimate(slot, book.serviceEpoch(slot))
-      const { services, destinations } = book.balancer
-      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
-        destinationEstimator.estimate(d, book.destinationEpochs[d])
-      }
-    }
-  }
-
-  /** A destination that came back into another service is counted from here on. */
-  #zeroMoved(): void {
-    const { moved, destinationEpochs } = this.#book
-    if (moved >= 0) this.#source.destinationEstimator.zero(moved, destinationEpochs[moved])
-  }
-
-  #zero(rule: Extract<Rule, { op: 'zero' }>): void {
-    const { book, live, serviceEstimator, destinationEstimator } = this.#source
-    const only = rule.service === undefined ? undefined : book.findService(rule.service)
-    if (only === undefined) serviceEstimator.zero(live.services.capacity, 0)
-    const { services, destinations } = book.balancer
-    for (const slot of only === undefined ? book.services() : [only]) {
-      serviceEstimator.zero(slot, book.serviceEpoch(slot))
-      for (let d = services.head(slot); d >= 0; d = destinations.next(d)) {
-        destinationEstimator.zero(d, book.destinationEpochs[d])
-      }
-    }
   }
 
   /** Linux's trash: stamped when found idle, forgotten when it has been idle long enough. */

@@ -9,6 +9,7 @@ t.test("Linux's names and defaults", async (t) => {
       conn_reuse_mode: 1,
       expire_nodest_conn: 0,
       expire_quiescent_template: 0,
+      run_estimation: 1,
       schedule_icmp: 0,
       sloppy_tcp: 0,
       sloppy_sctp: 0,

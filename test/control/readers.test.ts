@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
-import { Estimator } from '../../src/control/estimator.js'
-import { listConnections, listServices, type Source } from '../../src/control/readers.js'
+import { sourceOf } from '../../src/control/accounts.js'
+import { listConnections, listServices } from '../../src/control/readers.js'
 import { parseIpv4 } from '../../src/wire/address.js'
 import {
   addDestination,
@@ -23,13 +23,7 @@ function make(rules: readonly Rule[]) {
     worker.apply(rule)
   }
   const live = worker.balancer
-  const source: Source = {
-    book,
-    live,
-    serviceEstimator: new Estimator(live.services),
-    destinationEstimator: new Estimator(live.destinations),
-  }
-  return { book, live, source }
+  return { book, live, source: sourceOf(book, live) }
 }
 
 t.test('services: what rules say from one copy, what traffic says from the other', async (t) => {
