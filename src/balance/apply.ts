@@ -376,6 +376,8 @@ export class RuleBook {
       service,
       overhead: (destination: number) => balancer.overhead(destination),
       now: () => balancer.tick,
+      sysctls: balancer.sysctls,
+      random: balancer.random,
     }
   }
 }

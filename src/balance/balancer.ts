@@ -12,28 +12,22 @@ import {
   FLAG_ONE_PACKET,
   NONE,
 } from './connection.js'
+import { Defence } from './defence.js'
 import { DestinationTable } from './destination.js'
+import { EntryDropper } from './drop-entry.js'
 import { ConnectionExpirer, OrphanSearch } from './endings.js'
 import type { Limits } from './limits.js'
 import { MarkTable } from './marks.js'
 import { Persistence } from './persistence.js'
-import { Region, regionBytes } from './region.js'
+import { Random } from './random.js'
+import { type Region, regionBytes } from './region.js'
 import { SCTP, TCP, UDP } from './rule.js'
 import { Flow, type Scheduler } from './scheduler.js'
 import { nextSctpState, SCTP_CLOSED, SCTP_ESTABLISHED, SCTP_TIMEOUTS_S } from './sctp-state.js'
 import { FTP_PORT, SERVICE_ONE_PACKET, SERVICE_PERSISTENT, ServiceTable } from './service.js'
 import { Sysctls } from './sysctl.js'
 import { RST, SYN } from './tcp-flags.js'
-import {
-  CL,
-  ES,
-  FW,
-  NEXT_STATE,
-  nextTcpState,
-  TCP_ACTIVE,
-  TCP_TIMEOUTS_S,
-  TW,
-} from './tcp-state.js'
+import { CL, ES, FW, nextTcpState, TCP_ACTIVE, TCP_TIMEOUTS_S, TW } from './tcp-state.js'
 import { TemplateTable } from './template.js'
 import { type FollowedKernel, Thresholds } from './thresholds.js'
 import { TICK_MS, TICKS_PER_S } from './timer-wheel.js'
@@ -69,8 +63,11 @@ export class Balancer {
   readonly tcpTimeouts = Int32Array.from(TCP_TIMEOUTS_S, (s) => s * TICKS_PER_S)
   readonly sctpTimeouts = Int32Array.from(SCTP_TIMEOUTS_S, (s) => s * TICKS_PER_S)
   udpTimeout = UDP_TIMEOUT_S * TICKS_PER_S
-  /** The state table in force: the ordinary one, or the defence's. */
-  tcpTable = NEXT_STATE
+  /** Against more than there is memory for. */
+  readonly defence: Defence
+  readonly dropper: EntryDropper
+  /** For schedulers that draw lots. */
+  readonly random: Random
   /** The tick of the current breath. */
   tick = 0
   /** Filled by the caller before `choose`. */
@@ -94,6 +91,9 @@ export class Balancer {
       this.sysctls,
     )
     this.thresholds = new Thresholds(this.destinations, kernel)
+    this.defence = new Defence(this.sysctls, [this.connections4, this.connections6])
+    this.dropper = new EntryDropper(this, seed)
+    this.random = new Random(seed, 0x41c64e6d)
     this.#expire4 = new ConnectionExpirer(this, this.connections4)
     this.#expire6 = new ConnectionExpirer(this, this.connections6)
   }
@@ -109,11 +109,6 @@ export class Balancer {
     )
   }
 
-  /** A balancer on memory of its own. */
-  static create(limits: Limits, seed: number, kernel?: FollowedKernel): Balancer {
-    return new Balancer(new Region(new ArrayBuffer(Balancer.bytes(limits))), limits, seed, kernel)
-  }
-
   /** Sets the clock for the frames to come; `now` in ms. The first call starts the wheels. */
   begin(now: number): void {
     this.tick = Math.floor(now / TICK_MS) | 0
@@ -125,14 +120,18 @@ export class Balancer {
     this.connections4.wheel.start(this.tick)
     this.connections6.wheel.start(this.tick)
     this.templates.wheel.start(this.tick)
+    this.defence.start(this.tick)
+    this.dropper.start(this.tick)
   }
 
-  /** Ends what has come to its time, as far as the budget of one call goes. */
+  /** Ends what is due, as far as the budget of one call goes, and what the defence gives up. */
   expire(): void {
     let budget = this.connections4.wheel.advance(this.tick, this.#expire4, EXPIRY_BUDGET)
     budget = this.connections6.wheel.advance(this.tick, this.#expire6, budget)
     this.templates.wheel.advance(this.tick, this.persistence, budget)
     this.orphans.advance()
+    this.defence.advance(this.tick)
+    this.dropper.advance(this.tick)
   }
 
   /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
@@ -283,7 +282,7 @@ export class Balancer {
     if (protocol === TCP) {
       let state = table.state(slot)
       if (event >= 0) {
-        const next = nextTcpState(this.tcpTable, state, event)
+        const next = nextTcpState(this.defence.tcpTable, state, event)
         if (next !== state) this.enterTcp(table, slot, destination, next)
         state = next
       }
@@ -299,6 +298,19 @@ export class Balancer {
     }
     table.countPacket(slot)
     table.wheel.reschedule(slot, (this.tick + timeout) | 0)
+  }
+
+  /** Ends a connection of one packet (`-o`), which Linux counts on its template. */
+  closeOnePacket(table: ConnectionTable, slot: number): void {
+    const template = table.control(slot)
+    if (template !== NONE) this.templates.countPacket(template)
+    this.close(table, slot)
+  }
+
+  /** How long a connection in this state lives without a packet, in ticks. */
+  timeout(protocol: number, state: number): number {
+    if (protocol === TCP) return this.tcpTimeouts[state]
+    return protocol === SCTP ? this.sctpTimeouts[state] : this.udpTimeout
   }
 
   /** Counts further bytes of a packet that was counted already: a later fragment. */

@@ -128,20 +128,25 @@ export class ConnectionTable {
     return NONE
   }
 
-  /** The bucket of a key, for `touchBucket` and `touchRecord`. */
+  /** The bucket of a key, for `first` and `touchRecord`. */
   bucket4(protocol: number, client: number, vip: number, ports: number): number {
     return hash(this.#seed, client, vip, ports, protocol) & this.#mask
   }
 
-  /** Reads the head of a bucket into the cache; the number returned means nothing. */
-  touchBucket(bucket: number): number {
-    return this.#heads[bucket]
-  }
-
-  /** The same for the first record of a bucket. */
+  /** Reads the first record of a bucket into the cache; the number returned means nothing. */
   touchRecord(bucket: number): number {
     const next = this.#heads[bucket]
     return next === 0 ? 0 : this.#words[(next - 1) << WORDS_BITS]
+  }
+
+  /** The first record of a bucket, or NONE. */
+  first(bucket: number): number {
+    return this.#heads[bucket] - 1
+  }
+
+  /** The record behind this one in its bucket, or NONE. */
+  next(slot: number): number {
+    return this.#words[(slot << WORDS_BITS) + CHAIN] - 1
   }
 
   /** As find4; the addresses are four words each, read from `view` at `client` and `vip`. */

@@ -6,7 +6,9 @@
  * the list of destinations. Adding a scheduler is one file and one line in `schedulers/index.ts`.
  */
 import type { DestinationTable } from './destination.js'
+import type { Random } from './random.js'
 import type { ServiceTable } from './service.js'
+import type { Sysctls } from './sysctl.js'
 
 /** Who wants to be served: filled anew for each choice, never kept. Addresses are four words. */
 export class Flow {
@@ -53,6 +55,8 @@ export interface Pool {
   overhead(destination: number): number
   /** The tick of the current breath. */
   now(): number
+  readonly sysctls: Sysctls
+  readonly random: Random
 }
 
 /** One candidate as `uipvs explain` shows it. Lower scores win where a scheduler has scores. */

@@ -34,6 +34,8 @@ const SA = 11
 const RJ = 12
 const CL = 13
 
+export const SCTP_INIT1 = I1
+export const SCTP_INIT = IN
 export const SCTP_CLOSED = CL
 export const SCTP_ESTABLISHED = ES
 

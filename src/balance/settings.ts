@@ -2,7 +2,7 @@
 import type { Balancer } from './balancer.js'
 import { isWhole, TIMEOUT_MAX_S } from './judge.js'
 import { RuleError } from './rule.js'
-import { isSysctlName, NOT_HERE, SYSCTL_RANGES } from './sysctl.js'
+import { fixedSysctl, isSysctlName, SYSCTL_RANGES } from './sysctl.js'
 import { TICKS_PER_S } from './timer-wheel.js'
 
 /** Timeouts in seconds; 0 leaves one as it is. */
@@ -23,14 +23,8 @@ export function setTimeouts(balancer: Balancer, tcp: number, tcpfin: number, udp
 
 export function setSysctl(balancer: Balancer, name: string, value: string): void {
   if (!isSysctlName(name)) {
-    const reason = Object.hasOwn(NOT_HERE, name) ? NOT_HERE[name] : undefined
-    throw new RuleError(
-      'ENOENT',
-      'sysctl',
-      reason === undefined
-        ? `there is no setting called ${name}`
-        : `${name} is a setting of Linux that the director does not have: ${reason}`,
-    )
+    checkFixed(name, value)
+    return
   }
   const [min, max] = SYSCTL_RANGES[name]
   const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
@@ -42,4 +36,19 @@ export function setSysctl(balancer: Balancer, name: string, value: string): void
     )
   }
   balancer.sysctls[name] = number
+  if (name === 'drop_entry' || name === 'drop_packet' || name === 'secure_tcp') {
+    balancer.defence.update()
+  }
+}
+
+/** A setting that can only be what it is. */
+function checkFixed(name: string, value: string): void {
+  const fixed = fixedSysctl(name)
+  if (fixed === undefined) {
+    throw new RuleError('ENOENT', 'sysctl', `there is no setting called ${name}`)
+  }
+  if (value.trim().split(/\s+/).join(' ') !== fixed.value) {
+    const only = `${name} can only be ${fixed.value} here`
+    throw new RuleError('EINVAL', 'sysctl', `${only}: ${fixed.reason}`)
+  }
 }

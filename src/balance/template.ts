@@ -5,7 +5,8 @@
  * since no packet ever looks for one unless a new connection is to be made.
  *
  *   word  0-3   client address, masked       4-7   virtual address, or the mark in word 4
- *         8     vport (bits 0-15), protocol (16-23, 0 for marks), family (24-27), use (28-31)
+ *         8     vport (bits 0-15), protocol (16-23, 0 for marks), family (24-27), and in bits 28-31
+ *               0 if the record is free, else 1 + packets, of which 9 are the most
  *         9     timeout in ticks, bit 31: ASSURED
  *        10     CHAIN        11  DESTINATION      12-14  timer      15  connections it controls
  */
@@ -26,7 +27,11 @@ const DUE = 12
 const CONTROLS = 15
 
 const KEY_MASK = 0x0fffffff
-const USE_SHIFT = 28
+const PACKETS_SHIFT = 28
+/** A record that is used, and has seen no packet yet. */
+const FRESH = 1 << PACKETS_SHIFT
+/** More do not matter to anybody (`drop-entry.ts`). */
+const PACKETS_MAX = 9
 const ASSURED = 1 << 31
 
 const USED = 0
@@ -49,6 +54,7 @@ export class TemplateKey {
 
 export class TemplateTable {
   readonly capacity: number
+  readonly buckets: number
   readonly wheel: TimerWheel
   readonly #words: Int32Array
   readonly #heads: Int32Array
@@ -58,10 +64,11 @@ export class TemplateTable {
 
   constructor(region: Region, capacity: number, seed: number) {
     this.capacity = capacity
+    this.buckets = bucketsFor(capacity)
     this.#state = region.int32(STATE_CELLS)
-    this.#heads = region.int32(bucketsFor(capacity))
+    this.#heads = region.int32(this.buckets)
     this.#words = region.int32(capacity * WORDS)
-    this.#mask = (bucketsFor(capacity) - 1) | 0
+    this.#mask = (this.buckets - 1) | 0
     this.#seed = seed | 0
     this.wheel = new TimerWheel(this.#words, WORDS, DUE, DUE + 1, DUE + 2)
   }
@@ -99,7 +106,7 @@ export class TemplateTable {
     const words = this.#words
     const at = slot * WORDS
     words.set(key.words, at)
-    words[at + KEY] = key.packed() | (1 << USE_SHIFT)
+    words[at + KEY] = key.packed() | FRESH
     words[at + TIMEOUT] = timeout
     words[at + DESTINATION] = destination
     words[at + DUE + 2] = 0
@@ -125,6 +132,25 @@ export class TemplateTable {
     this.#unchain(slot)
     this.#words[slot * WORDS + KEY] |= 0xffff
     this.#chain(slot)
+  }
+
+  /** The first template of a bucket, or NONE. */
+  first(bucket: number): number {
+    return this.#heads[bucket] - 1
+  }
+
+  /** The one behind this in its bucket, or NONE. */
+  next(slot: number): number {
+    return this.#words[slot * WORDS + CHAIN] - 1
+  }
+
+  /** Packets that were sent one by one under this template, 9 at most. */
+  packets(slot: number): number {
+    return (this.#words[slot * WORDS + KEY] >>> PACKETS_SHIFT) - 1
+  }
+
+  countPacket(slot: number): void {
+    if (this.packets(slot) < PACKETS_MAX) this.#words[slot * WORDS + KEY] += FRESH
   }
 
   isUsed(slot: number): boolean {

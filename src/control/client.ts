@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
-import type { ConnectionListing, TableListing } from './listing.js'
+import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
 export class Unreachable extends Error {
@@ -109,8 +109,8 @@ export class ControlClient {
   }
 
   /** What Linux has under `net.ipv4.vs`, by name. */
-  async sysctls(): Promise<Readonly<Record<string, number>>> {
-    return (await this.#ask('GET', '/v1/sysctls')) as Record<string, number>
+  async sysctls(): Promise<SysctlValues> {
+    return (await this.#ask('GET', '/v1/sysctls')) as SysctlValues
   }
 
   status(): Promise<unknown> {

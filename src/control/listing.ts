@@ -9,6 +9,9 @@ import type {
   SyncDaemon,
 } from '../balance/rule.js'
 
+/** What Linux has under `net.ipv4.vs`, by name: numbers, and the two of `sync_threshold`. */
+export type SysctlValues = Readonly<Record<string, number | string>>
+
 export interface Statistics {
   readonly connections: number
   readonly inPackets: number

@@ -19,8 +19,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
-import type { Sysctls } from '../balance/sysctl.js'
-import type { ConnectionListing, TableListing } from './listing.js'
+import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
 
 /** What the server asks of the director. */
 export interface Controlled {
@@ -31,7 +30,7 @@ export interface Controlled {
   table(): Promise<TableListing>
   connections(): Iterable<ConnectionListing>
   marks(): readonly MarkRule[]
-  sysctls(): Sysctls
+  sysctls(): SysctlValues
   neighbours(): Promise<unknown>
   counters(): unknown
   status(): unknown

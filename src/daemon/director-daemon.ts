@@ -12,11 +12,10 @@ import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
 import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
-import type { Sysctls } from '../balance/sysctl.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
 import { ESTIMATION_MS } from '../control/estimator.js'
-import type { ConnectionListing, TableListing } from '../control/listing.js'
+import type { ConnectionListing, SysctlValues, TableListing } from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
@@ -27,6 +26,7 @@ import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
 import { servedBy } from './served.js'
+import { sysctlValues } from './sysctl-values.js'
 
 /** How often the kernel's addresses and routes are looked at. */
 const NETWORK_MS = 5_000
@@ -246,8 +246,8 @@ export class DirectorDaemon {
     return this.#book.marks.rules
   }
 
-  sysctls(): Sysctls {
-    return this.#book.balancer.sysctls
+  sysctls(): SysctlValues {
+    return sysctlValues(this.#book.balancer.sysctls, this.#engine?.memory)
   }
 
   /**

@@ -22,6 +22,10 @@ export const CELL_NAMES = [
   'ownFrames',
   'heldFrames',
   'outboxOverflows',
+  'entriesDropped',
+  'dropEntry',
+  'dropPacket',
+  'secureTcp',
 ] as const
 export type CellName = (typeof CELL_NAMES)[number]
 

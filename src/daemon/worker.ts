@@ -73,6 +73,11 @@ class Engine {
     memory.set('ownFrames', this.#director.resolver.sent)
     memory.set('heldFrames', this.#director.resolver.held.count)
     memory.set('outboxOverflows', outbox.overflows)
+    const { dropper, sysctls } = this.#director.balancer
+    memory.set('entriesDropped', dropper.dropped)
+    memory.set('dropEntry', sysctls.drop_entry)
+    memory.set('dropPacket', sysctls.drop_packet)
+    memory.set('secureTcp', sysctls.secure_tcp)
   }
 
   /** Carries out an order; what it reports beside being done. */

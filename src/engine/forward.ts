@@ -41,6 +41,7 @@ import {
   NOT_IP,
   NOT_VIP,
   OTHER_HOST,
+  SHED,
   TRUNCATED_ETHERNET,
   TRUNCATED_TRANSPORT,
   type Verdict,
@@ -136,7 +137,7 @@ export class Director extends DirectorState {
     // 4. Account for it, as Linux does, before it leaves.
     const destination = table.destination(slot)
     this.balancer.account(table, slot, protocol, event, end - ip)
-    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.close(table, slot)
+    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.closeOnePacket(table, slot)
 
     // 5. Send it on.
     this.lastDestination = destination
@@ -171,6 +172,7 @@ export class Director extends DirectorState {
     if (!balancer.opens(protocol, event)) {
       return -1 - this.#side4.refuse(batch, i, frame, ip, segment, end, NOT_AN_OPENING)
     }
+    if (balancer.defence.sheds()) return -1 - SHED
     const destination = balancer.choose(service)
     if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
     if (destination === PASS_FTP_DATA) {
@@ -270,7 +272,7 @@ export class Director extends DirectorState {
       this.#stateEvent6(view, ip, segment, end, protocol, event),
       end - ip,
     )
-    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.close(table, slot)
+    if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.closeOnePacket(table, slot)
 
     // 5. Send it on.
     this.lastDestination = destination
@@ -311,6 +313,7 @@ export class Director extends DirectorState {
     if (!balancer.opens(protocol, event)) {
       return -1 - this.#side6.refuse(batch, i, frame, ip, segment, end, protocol, NOT_AN_OPENING)
     }
+    if (balancer.defence.sheds()) return -1 - SHED
     const destination = balancer.choose(service)
     if (destination === NO_ROOM) return -1 - CONNECTIONS_FULL
     if (destination === PASS_FTP_DATA) {

@@ -7,6 +7,7 @@
  * which it came where they fit behind the headers, else it is cut anew too, and it is given a new
  * identification (`ip6_fragment`).
  */
+import { Random } from '../balance/random.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import type { Batch } from './batch.js'
@@ -27,22 +28,17 @@ export class Pieces {
   /** IPv6: where its pieces end, counted from its IPv6 header without the fragment header. */
   count = 0
   readonly ends: Int32Array
-  #random: number
+  readonly #random: Random
 
   /** `piecesMax`: more than can leave anyhow. `seed`: for identifications that nobody guesses. */
   constructor(piecesMax: number, seed: number) {
     this.ends = new Int32Array(piecesMax)
-    this.#random = seed ^ 0x6a09e667 || 1
+    this.#random = new Random(seed, 0x6a09e667)
   }
 
-  /** The identification of the next datagram, never 0 (RFC 7739; a xorshift by Marsaglia). */
+  /** The identification of the next datagram, never 0 (RFC 7739). */
   nextIdentification(): number {
-    let r = this.#random
-    r ^= r << 13
-    r ^= r >>> 17
-    r ^= r << 5
-    this.#random = r
-    return r
+    return this.#random.next()
   }
 }
 

@@ -92,6 +92,7 @@ export class SideRoads4 {
     const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, mark)
     if (service === NONE) return NONE
     balancer.flow.set4(protocol, client, vip, ports)
+    if (balancer.defence.sheds()) return REFUSED
     const destination = balancer.choose(service)
     if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
     const table = balancer.connections4

@@ -125,6 +125,7 @@ export class SideRoads6 {
       mark,
     )
     if (service === NONE) return NONE
+    if (balancer.defence.sheds()) return REFUSED
     const destination = balancer.choose(service)
     if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
     const flags = balancer.connectionFlags(service, protocol) & ~FLAG_ONE_PACKET

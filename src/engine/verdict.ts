@@ -55,6 +55,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('answer', 'no-service', 'No service at this port of the VIP: answered as a host without listeners does.'),
   ending('answer', 'not-an-opening', 'No connection, and nothing that may open one: answered as a host without listeners does.'),
   ending('drop', 'unanswerable', 'No connection and nothing to open one, in a form that no host answers (a TCP reset).'),
+  ending('drop', 'shed', 'A new connection, dropped to save memory (drop_packet).'),
   ending('answer', 'no-destination', 'The service has no destination to choose: answered with ICMP port unreachable.'),
   ending('drop', 'connections-full', 'A new connection, and the connection table is full.'),
   ending('drop', 'destination-gone', 'The destination of its connection has been removed from the service.'),
@@ -109,6 +110,7 @@ export const PROTOCOL_UNREACHABLE = verdictOf('protocol-unreachable')
 export const NO_SERVICE = verdictOf('no-service')
 export const NOT_AN_OPENING = verdictOf('not-an-opening')
 export const UNANSWERABLE = verdictOf('unanswerable')
+export const SHED = verdictOf('shed')
 export const NO_DESTINATION = verdictOf('no-destination')
 export const CONNECTIONS_FULL = verdictOf('connections-full')
 export const DESTINATION_GONE = verdictOf('destination-gone')

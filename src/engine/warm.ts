@@ -37,7 +37,7 @@ export class TableWarmer {
     for (let i = 0; i < count; i++) {
       const bucket = batch.length[i] < FRAME_BYTES_MIN ? 0 : this.#bucket(view, batch.offset[i])
       this.#buckets[i] = bucket
-      touched ^= table.touchBucket(bucket)
+      touched ^= table.first(bucket)
     }
     for (let i = 0; i < count; i++) touched ^= table.touchRecord(this.#buckets[i])
     this.touched = touched

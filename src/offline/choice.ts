@@ -50,6 +50,7 @@ const REASONS: Readonly<Record<string, string>> = {
   dh: "dh's table has it for this virtual address",
   sh: "sh's table has it for this client",
   mh: "mh's table has it for this client",
+  twos: `twos draws two by lot, and takes the smaller load by weight (score: ${LOAD}, by weight)`,
 }
 /** Schedulers by a fixed table: if the one found there may not be chosen, nobody is. */
 const BY_TABLE: ReadonlySet<string> = new Set(['dh', 'sh', 'mh'])

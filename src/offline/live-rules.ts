@@ -4,7 +4,7 @@
  */
 import { parseAddress } from '../balance/address.js'
 import type { MarkRule, Rule } from '../balance/rule.js'
-import type { TableListing } from '../control/listing.js'
+import type { SysctlValues, TableListing } from '../control/listing.js'
 import type { Mode } from '../engine/director-state.js'
 import { parseMac } from '../wire/address.js'
 import { addressKey, type Mac } from './surroundings.js'
@@ -12,7 +12,7 @@ import { addressKey, type Mac } from './surroundings.js'
 export function rulesOf(
   table: TableListing,
   marks: readonly MarkRule[] = [],
-  sysctls: Readonly<Record<string, number>> = {},
+  sysctls: SysctlValues = {},
 ): Rule[] {
   const rules: Rule[] = [
     ...Object.entries(sysctls).map(

@@ -3,6 +3,8 @@ import t from 'tap'
 import { Balancer } from '../../src/balance/balancer.js'
 import { FLAG_INACTIVE, FLAG_NOOUTPUT, FLAG_ONE_PACKET } from '../../src/balance/connection.js'
 import { STAT_CONNECTIONS, STAT_COUNT } from '../../src/balance/destination.js'
+import type { Limits } from '../../src/balance/limits.js'
+import { Region } from '../../src/balance/region.js'
 import type { Rule } from '../../src/balance/rule.js'
 import { TCP_ACTIVE, TCP_TIMEOUTS_S } from '../../src/balance/tcp-state.js'
 import {
@@ -38,6 +40,10 @@ function make(rules: readonly Rule[] = [addService(), addDestination('10.0.0.1')
   }
   const counts = (d = 0) => [balancer.destinations.active(d), balancer.destinations.inactive(d)]
   return { book, balancer, table, open, counts }
+}
+
+function create(limits: Limits, seed: number): Balancer {
+  return new Balancer(new Region(new ArrayBuffer(Balancer.bytes(limits))), limits, seed)
 }
 
 t.test('a connection is inactive until its state says otherwise', async (t) => {
@@ -334,7 +340,7 @@ t.test('random lives: active and inactive are what the connections say', async (
 t.test('an overload of timers is worked off in parts, so that frames need not wait', async (t) => {
   const count = 20_000
   const limits = { ...LIMITS, connections4: count }
-  const balancer = Balancer.create(limits, 1)
+  const balancer = create(limits, 1)
   balancer.start(0)
   const destination = balancer.destinations.create(4, TCP, new Int32Array(4), 80)
   for (let i = 0; i < count; i++) {
@@ -357,7 +363,7 @@ t.test('an overload of timers is worked off in parts, so that frames need not wa
 
 t.test('memory: tables of a size need exactly what is asked for', async (t) => {
   const bytes = Balancer.bytes(LIMITS)
-  t.doesNotThrow(() => Balancer.create(LIMITS, 0))
+  t.doesNotThrow(() => create(LIMITS, 0))
   t.ok(bytes > (LIMITS.connections4 + LIMITS.connections6 + LIMITS.templates) * 64)
   t.ok(bytes < (LIMITS.connections4 + LIMITS.connections6 + LIMITS.templates) * 64 + 20_000)
 })

@@ -68,7 +68,7 @@ t.test('an address that a rule names is a VIP when its mark has a service', asyn
 
 t.test('uipvs sysctl', async (t) => {
   const { uipvs } = await start(t)
-  t.match(uipvs('sysctl').stdout, /^cache_bypass = 0\nconn_reuse_mode = 1\n/)
+  t.match(uipvs('sysctl').stdout, /^am_droprate = 10\namemthresh = 1024\nbackup_only = 0\n/)
   const set = uipvs('sysctl', 'net.ipv4.vs.sloppy_tcp=1', 'conn_reuse_mode')
   t.same(set, { status: 0, stdout: 'sloppy_tcp = 1\nconn_reuse_mode = 1\n', stderr: '' })
   t.same(JSON.parse(uipvs('sysctl', 'sloppy_tcp', '--json').stdout), { sloppy_tcp: 1 })
@@ -77,8 +77,9 @@ t.test('uipvs sysctl', async (t) => {
     ['sloppy_tpc', 1, /^uipvs: there is no setting called sloppy_tpc; uipvs sysctl lists them$/],
     ['no_such=1', 1, /^uipvs: there is no setting called no_such$/],
     ['constructor', 1, /^uipvs: there is no setting called constructor/],
-    ['drop_entry=3', 1, /^uipvs: drop_entry is a setting of Linux that the director does not have/],
-    ['sync_version', 1, /^uipvs: the director does not have Linux's sync_version: connections are/],
+    ['drop_entry=4', 1, /^uipvs: drop_entry takes a whole number from 0 to 3, not 4$/],
+    ['sync_version=0', 1, /^uipvs: sync_version can only be 1 here: connections are not synch/],
+    ['est_nice', 1, /^uipvs: there is no setting called est_nice; uipvs sysctl lists them$/],
     ['sloppy_tcp=yes', 1, /^uipvs: sloppy_tcp takes a whole number from -2147483648 to/],
     ['sloppy_tcp=2147483648', 1, /^uipvs: sloppy_tcp takes a whole number/],
     ['sloppy_tcp=1=2', 2, /^uipvs: "sloppy_tcp=1=2" is no setting; give NAME or NAME=VALUE$/],
@@ -88,6 +89,12 @@ t.test('uipvs sysctl', async (t) => {
     t.same([done.status, done.stdout], [status, ''], word)
     t.match(done.stderr.trimEnd(), line)
   }
+  const fixed = uipvs('sysctl', 'sync_threshold=3\t50', 'pmtu_disc=1', 'secure_tcp=2')
+  t.same(fixed, {
+    status: 0,
+    stdout: 'sync_threshold = 3 50\npmtu_disc = 1\nsecure_tcp = 1\n',
+    stderr: '',
+  })
   // The first word of each was good, but it is all or nothing.
   t.equal(uipvs('sysctl', 'expire_nodest_conn').stdout, 'expire_nodest_conn = 0\n')
 })

@@ -420,6 +420,7 @@ const checked: readonly Journey[] = [
 const noService = packet({ tcp: tcp('S', { dport: 81, seq: 1000 }) })
 const bareUdp = toBare({ ...datagram, payload: 900 })
 const gre: FrameSpec = { ipv4: { ...ip, protocol: 47, tos: 0x10 }, payload: 32 }
+const dropPackets = (w: World) => w.apply({ op: 'set-sysctl', name: 'drop_packet', value: '3' })
 const noOne = { services: [{ to: [] }] }
 const tagged = packet({ ethernet: { vlan: 5 } })
 
@@ -611,6 +612,36 @@ const refused: readonly Journey[] = [
     before: [packet()],
     frame: packet({ tcp: tcp('S', { sport: 4001 }) }),
     verdict: 'connections-full',
+  },
+  {
+    sentence: 'drop_packet: the first new connection is dropped',
+    before: [dropPackets],
+    frame: packet(),
+    verdict: 'shed',
+  },
+  {
+    sentence: 'and then not the next nine',
+    before: [dropPackets, packet({ tcp: tcp('S', { sport: 4001 }) })],
+    frame: packet(),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'what opens nothing is answered all the same',
+    before: [dropPackets],
+    frame: packet({ tcp: tcp('R') }),
+    verdict: 'unanswerable',
+  },
+  {
+    sentence: 'packets of connections are not dropped by it, every new one ever so often',
+    before: [
+      packet(),
+      (w) => w.apply({ op: 'set-sysctl', name: 'am_droprate', value: '1' }),
+      dropPackets,
+    ],
+    frame: packet({ tcp: tcp('A') }),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
   },
   {
     sentence: 'no room for another template',

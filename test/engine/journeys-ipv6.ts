@@ -347,6 +347,12 @@ export const ipv6Journeys: readonly Journey[] = [
     verdict: 'connections-full',
   },
   {
+    sentence: 'drop_packet: the first new connection is dropped',
+    before: [(world: World) => world.apply({ op: 'set-sysctl', name: 'drop_packet', value: '3' })],
+    frame: packet(),
+    verdict: 'shed',
+  },
+  {
     sentence: 'the destination of the connection has been removed',
     before: [
       packet(),

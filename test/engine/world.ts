@@ -149,7 +149,8 @@ export interface WorldOptions {
   readonly resolved?: boolean
   readonly limits?: Partial<Limits>
   readonly kernel?: FollowedKernel
-  readonly port?: MemoryPortOptions
+  /** Its options, or one that was made already. */
+  readonly port?: MemoryPortOptions | MemoryPort
   readonly seed?: number
 }
 
@@ -192,7 +193,8 @@ export class World {
     const kernel = options.kernel === undefined ? {} : { kernel: options.kernel }
     this.book = new RuleBook(region, limits, options.seed ?? 1, SCHEDULERS, kernel)
     const arms = options.arms ?? [{ macHigh: 0x0200, macLow: 1 }]
-    this.port = new MemoryPort({ ...options.port, arms })
+    this.port =
+      options.port instanceof MemoryPort ? options.port : new MemoryPort({ ...options.port, arms })
     this.director = new Director({
       rules: this.book,
       arms: this.port.arms,

@@ -14,9 +14,8 @@ export const ENTRIES_MAX = 24_576
 /** Linux collects every minute; each 30th time it looks at all entries. */
 export const COLLECTION_TICKS = 60 * 100
 const FULL_CHECK_ROUNDS = 30
-/** An entry that was not used for so long may go when there are too many, and when any may. */
+/** An entry that was not used for so long may go when there are too many. */
 const IDLE_TICKS = 360 * 100
-const EXPIRATION_TICKS = 86_400 * 100
 const COLLECTED_MAX = 8192
 
 export class AddressMap {
@@ -70,17 +69,20 @@ export class AddressMap {
     return entry
   }
 
-  /** Drops what has not been used, as often as Linux would have done since the last call. */
-  collect(now: number): void {
+  /**
+   * Drops what has not been used, as often as Linux would have done since the last call. What was
+   * not used for `expiration` ticks goes in any case, at the next time that all are looked at.
+   */
+  collect(now: number, expiration: number): void {
     while (((now - this.#nextCollection) | 0) >= 0) {
-      this.#collectOnce(this.#nextCollection)
+      this.#collectOnce(this.#nextCollection, expiration)
       this.#nextCollection = (this.#nextCollection + COLLECTION_TICKS) | 0
     }
   }
 
-  #collectOnce(now: number): void {
+  #collectOnce(now: number, expiration: number): void {
     if (this.#rounds % FULL_CHECK_ROUNDS === 0) {
-      for (let b = 0; b < this.#buckets.length; b++) this.#sweep(b, now, EXPIRATION_TICKS)
+      for (let b = 0; b < this.#buckets.length; b++) this.#sweep(b, now, expiration)
       this.#rounds = 1
     } else if (this.count <= ENTRIES_GOAL) this.#rounds++
     else {

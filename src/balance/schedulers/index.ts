@@ -11,6 +11,7 @@ import { Overflow } from './ovf.js'
 import { RoundRobin } from './rr.js'
 import { ShortestExpectedDelay } from './sed.js'
 import { SourceHashing } from './sh.js'
+import { TwoChoices } from './twos.js'
 import { WeightedLeastConnection } from './wlc.js'
 import { WeightedRoundRobin } from './wrr.js'
 
@@ -28,4 +29,5 @@ export const SCHEDULERS: ReadonlyMap<string, SchedulerFactory> = new Map<string,
   ['fo', (pool) => new Failover(pool)],
   ['ovf', (pool) => new Overflow(pool)],
   ['mh', (pool) => new MaglevHashing(pool)],
+  ['twos', (pool) => new TwoChoices(pool)],
 ])

@@ -4,6 +4,7 @@
  * while another has less than half of its own. Made for caches behind many addresses.
  */
 import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { TICKS_PER_S } from '../timer-wheel.js'
 import { AddressMap } from './address-map.js'
 import { leastLoaded } from './wlc.js'
 
@@ -35,7 +36,7 @@ export class LocalityLeastConnection extends StatelessScheduler {
   choose(flow: Flow): number {
     const { pool } = this
     const now = pool.now()
-    this.#map.collect(now)
+    this.#map.collect(now, pool.sysctls.lblc_expiration * TICKS_PER_S)
     const entry = this.#map.use(flow.vip, now)
     if (entry !== NONE) {
       const known = this.#map.value[entry]

@@ -1,15 +1,15 @@
 /**
  * Locality-based least connection with replication (`ip_vs_lblcr.c`): as `lblc`, but a virtual
  * address has a set of destinations, which grows when the least loaded of them has too much, and
- * shrinks by the most loaded when it has not changed for a day.
+ * shrinks by the most loaded when it has not changed for `lblcr_expiration`, a day.
  */
 import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { TICKS_PER_S } from '../timer-wheel.js'
 import { AddressMap, doubled } from './address-map.js'
 import { isMember, isOverloaded } from './lblc.js'
 import { isProductGreater, leastLoaded } from './wlc.js'
 
 const NONE = -1
-const EXPIRATION_TICKS = 86_400 * 100
 const ELEMENTS_FIRST = 16
 
 export class ReplicatedLocality extends StatelessScheduler {
@@ -29,11 +29,12 @@ export class ReplicatedLocality extends StatelessScheduler {
     const { pool } = this
     const map = this.#map
     const now = pool.now()
-    map.collect(now)
+    const expiration = pool.sysctls.lblcr_expiration * TICKS_PER_S
+    map.collect(now, expiration)
     const entry = map.use(flow.vip, now)
     if (entry !== NONE) {
       const least = this.#least(map.value[entry])
-      this.#shrink(entry, now)
+      this.#shrink(entry, now, expiration)
       if (least !== NONE && !isOverloaded(pool, least)) return least
     }
     const destination = leastLoaded(pool)
@@ -73,12 +74,12 @@ export class ReplicatedLocality extends StatelessScheduler {
     return best
   }
 
-  /** Takes the most loaded destination out of a set of several that has not changed for a day. */
-  #shrink(entry: number, now: number): void {
+  /** Takes the most loaded destination out of a set of several that is older than `expiration`. */
+  #shrink(entry: number, now: number, expiration: number): void {
     const map = this.#map
     const head = map.value[entry]
     if (head === NONE || this.#next[head] === NONE) return
-    if (((now - map.modified[entry]) | 0) <= EXPIRATION_TICKS) return
+    if (((now - map.modified[entry]) | 0) <= expiration) return
     const most = this.#most(head)
     if (most === NONE) return
     if (most === head) map.value[entry] = this.#next[head]

@@ -1,7 +1,7 @@
 /** `uipvs sysctl`: what Linux has under `net.ipv4.vs`, as settings of the running director. */
 import type { Command } from 'commander'
 import type { Rule } from '../../balance/rule.js'
-import { NOT_HERE } from '../../balance/sysctl.js'
+import type { SysctlValues } from '../../control/listing.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
 import { withDirector } from '../running-director.js'
 
@@ -20,7 +20,10 @@ Examples:
   uipvs sysctl net.ipv4.vs.sloppy_tcp=0      the name as sysctl(8) writes it
   uipvs sysctl --json
 
-They are those of the running director, not of the kernel, and last as long as it does.
+They are those of the running director, not of the kernel, and last as long as it does. Those of
+Linux's that mean nothing here (of masquerading, tunnels, synchronisation) are listed too, and can
+only be what they are. drop_entry, drop_packet and secure_tcp at 1 are on while memory is low, and
+then read 2: docs/defence.md.
 `
 
 export function register(program: Command): void {
@@ -57,13 +60,11 @@ async function sysctl(words: readonly string[], flags: Flags): Promise<void> {
   )
 }
 
-function settingOf(all: Readonly<Record<string, number>>, name: string): number {
+function settingOf(all: SysctlValues, name: string): number | string {
   const value = Object.hasOwn(all, name) ? all[name] : undefined
   if (value !== undefined) return value
-  const reason = Object.hasOwn(NOT_HERE, name) ? NOT_HERE[name] : undefined
-  throw reason === undefined
-    ? new CliFailure(`there is no setting called ${name}`, EXIT_FAILED, 'uipvs sysctl lists them')
-    : new CliFailure(`the director does not have Linux's ${name}: ${reason}`)
+  const what = `there is no setting called ${name}`
+  throw new CliFailure(what, EXIT_FAILED, 'uipvs sysctl lists them')
 }
 
 function wordOf(word: string): { name: string; value: string | undefined } {
