@@ -67,6 +67,8 @@ export class DirectorState {
   readonly mtus: Int32Array
   readonly macHigh: Int32Array
   readonly macLow: Int32Array
+  /** Destination of the last packet that reached step 5: where its later fragments go. */
+  lastDestination = NONE
   /** The clock of this breath in ms. */
   now = 0
 

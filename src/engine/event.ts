@@ -3,7 +3,7 @@
  * segment, the type of the SCTP chunk that decides, 0 for UDP; -1 if its header is not all there,
  * with which nothing is opened and no state changes.
  */
-import { PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
+import { PROTO_AH, PROTO_ESP, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import * as udp from '../wire/udp.js'
@@ -12,6 +12,14 @@ import * as udp from '../wire/udp.js'
 export function isServed(protocol: number): boolean {
   return protocol === PROTO_TCP || protocol === PROTO_UDP || protocol === PROTO_SCTP
 }
+
+/** AH and ESP hide their ports: they go where the key exchange of their two ends goes. */
+export function isIpsec(protocol: number): boolean {
+  return protocol === PROTO_ESP || protocol === PROTO_AH
+}
+
+/** The ports of a key exchange (IKE, RFC 7296 section 2): 500 at both ends. */
+export const IKE_PORTS = (500 << 16) | 500
 
 export function eventOf(protocol: number, view: DataView, segment: number, end: number): number {
   if (protocol === PROTO_TCP) {

@@ -13,7 +13,7 @@
  * into the batch's arena; after a layer's `isWellFormed` no accessor can leave the frame.
  */
 import { NO_ROOM, PASS_FTP_DATA } from '../balance/balancer.js'
-import { type ConnectionTable, FLAG_BYPASS, FLAG_ONE_PACKET } from '../balance/connection.js'
+import { FLAG_BYPASS, FLAG_ONE_PACKET } from '../balance/connection.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
@@ -23,11 +23,13 @@ import { type DirectorOptions, DirectorState } from './director-state.js'
 import { eventOf, isServed } from './event.js'
 import { Pieces } from './fragment-cut.js'
 import { FragmentRoad, type Fragments } from './fragment-road.js'
+import { IpsecRoad, isIpsec } from './ipsec-road.js'
 import { ON } from './kernel-mode.js'
 import { isMartian4, isMartian6 } from './martian.js'
 import { Reassembly } from './reassembly.js'
 import { SideRoads4 } from './side-roads4.js'
 import { SideRoads6 } from './side-roads6.js'
+import { GONE, OVER, standing } from './standing.js'
 import { Transmitter } from './transmitter.js'
 import {
   BAD_IP_CHECKSUM,
@@ -48,17 +50,12 @@ import {
 } from './verdict.js'
 
 const NONE = -1
-/** How a connection stands. */
-const LIVE = 0
-const OVER = 1
-const GONE = 2
 
 export class Director extends DirectorState {
-  /** Destination of the last packet that reached step 5: where its later fragments go. */
-  lastDestination = NONE
   readonly #transmitter: Transmitter
   readonly #side4: SideRoads4
   readonly #side6: SideRoads6
+  readonly #ipsec: IpsecRoad
   readonly #fragments: Fragments
   readonly #found = new Int32Array(ipv6.FOUND_WORDS)
 
@@ -68,6 +65,7 @@ export class Director extends DirectorState {
     this.#transmitter = new Transmitter(this, pieces)
     this.#side4 = new SideRoads4(this, this.#transmitter)
     this.#side6 = new SideRoads6(this, this.#transmitter)
+    this.#ipsec = new IpsecRoad(this, this.#transmitter)
     this.#fragments = this.isKernelMode
       ? new Reassembly(this, pieces)
       : new FragmentRoad(this, this.#transmitter)
@@ -116,7 +114,11 @@ export class Director extends DirectorState {
     const segment = ip + ipv4.headerBytes(view, ip)
     const protocol = ipv4.protocol(view, ip)
     if (protocol === ipv4.PROTO_ICMP) return this.#side4.icmp(batch, i, frame, ip, segment, end)
-    if (!isServed(protocol)) return this.#side4.unserved(batch, i, frame, ip, segment, end)
+    if (!isServed(protocol)) {
+      const verdict = isIpsec(protocol) ? this.#ipsec.follow4(batch, i, frame, ip, end) : NONE
+      if (verdict !== NONE) return verdict
+      return this.#side4.unserved(batch, i, frame, ip, segment, end)
+    }
     if (end - segment < transport.PORTS_BYTES) return TRUNCATED_TRANSPORT
 
     // 3. Whose conversation is it? A known one first: that is nearly every frame.
@@ -125,9 +127,9 @@ export class Director extends DirectorState {
     const event = eventOf(protocol, view, segment, end)
     let slot = table.find4(protocol, ipv4.source(view, ip), ipv4.destination(view, ip), ports)
     if (slot !== NONE) {
-      const standing = this.#standing(table, slot, protocol, event)
-      if (standing === GONE) return DESTINATION_GONE
-      if (standing === OVER) slot = NONE
+      const stands = standing(this.balancer, table, slot, protocol, event)
+      if (stands === GONE) return DESTINATION_GONE
+      if (stands === OVER) slot = NONE
     }
     if (slot === NONE) {
       slot = this.open4(batch, i, frame, ip, segment, end, ports, event)
@@ -243,8 +245,11 @@ export class Director extends DirectorState {
     segment: number,
   ): Verdict {
     const view = batch.view
-    if (!isServed(protocol))
+    if (!isServed(protocol)) {
+      const verdict = isIpsec(protocol) ? this.#ipsec.follow6(batch, i, frame, ip, end) : NONE
+      if (verdict !== NONE) return verdict
       return this.#side6.unserved(batch, i, frame, ip, segment, end, protocol)
+    }
     if (end - segment < transport.PORTS_BYTES) return TRUNCATED_TRANSPORT
 
     // 3. Whose conversation is it?
@@ -254,9 +259,9 @@ export class Director extends DirectorState {
     const event = eventOf(protocol, view, segment, end)
     let slot = table.find6(protocol, view, source, source + 16, ports)
     if (slot !== NONE) {
-      const standing = this.#standing(table, slot, protocol, event)
-      if (standing === GONE) return DESTINATION_GONE
-      if (standing === OVER) slot = NONE
+      const stands = standing(this.balancer, table, slot, protocol, event)
+      if (stands === GONE) return DESTINATION_GONE
+      if (stands === OVER) slot = NONE
     }
     if (slot === NONE) {
       slot = this.open6(batch, i, frame, ip, segment, end, protocol, ports, event)
@@ -339,22 +344,6 @@ export class Director extends DirectorState {
     if (slot === NONE) return -1 - CONNECTIONS_FULL
     balancer.opened(table, slot, service)
     return slot
-  }
-
-  /**
-   * How a packet's connection stands. OVER, and as if there were none: the packet opens, and the
-   * connection has ended; its destination is gone, with `expire_nodest_conn`; or the last service
-   * of the family is gone, with which Linux leaves the path of packets altogether.
-   */
-  #standing(table: ConnectionTable, slot: number, protocol: number, event: number): number {
-    const { balancer } = this
-    const isServable = balancer.isServable(table, slot)
-    if (!isServable && !balancer.services.isServing(table.family)) return OVER
-    if (event >= 0 && balancer.reuses(table, slot, protocol, event)) return OVER
-    if (isServable) return LIVE
-    if (balancer.sysctls.expire_nodest_conn === 0) return GONE
-    balancer.abandon(table, slot)
-    return OVER
   }
 
   /**

@@ -14,6 +14,7 @@ import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed } from './event.js'
 import type { Director } from './forward.js'
+import { isIpsec } from './ipsec-road.js'
 import type { Transmitter } from './transmitter.js'
 import {
   FORWARDED,
@@ -65,7 +66,7 @@ export class FragmentRoad implements Fragments {
     const vip = vips.find(4, ipv4.destination(view, ip), 0, 0, 0)
     if (vip < 0 && !this.#mayBeLocal) return NOT_VIP
     const protocol = ipv4.protocol(view, ip)
-    if (!isServed(protocol))
+    if (!isServed(protocol) && !isIpsec(protocol))
       return vip > 0 && (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
     if (ipv4.fragmentOffset(view, ip) === 0) {
       const verdict = director.packet4(batch, i, frame, ip)
@@ -111,7 +112,7 @@ export class FragmentRoad implements Fragments {
       ipv6.destination(view, ip, 3),
     )
     if (vip < 0 && !this.#mayBeLocal) return NOT_VIP
-    if (isFirst && !isServed(protocol))
+    if (isFirst && !isServed(protocol) && !isIpsec(protocol))
       return vip > 0 && (vip & ON_KERNEL) !== 0 ? LEFT_TO_KERNEL : FRAGMENT_DROPPED
     const id = ipv6.fragmentHeaderIdentification(view, fragment)
     if (isFirst) {

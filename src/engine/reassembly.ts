@@ -25,6 +25,7 @@ import type { Director } from './forward.js'
 import type { Pieces } from './fragment-cut.js'
 import { ADDED, FragmentQueues, NONE, OVERLAP } from './fragment-queues.js'
 import type { Fragments } from './fragment-road.js'
+import { isIpsec } from './ipsec-road.js'
 import { markOf4 } from './marked.js'
 import {
   FRAGMENT_DROPPED,
@@ -79,7 +80,9 @@ export class Reassembly implements Fragments {
     const protocol = ipv4.protocol(view, ip)
     const vip = vips.find(4, destination, 0, 0, 0)
     if (vip < 0 && !this.#isMarkedLocal(view, ip)) return NOT_VIP
-    if (vip > 0 && (vip & ON_KERNEL) !== 0 && !isServed(protocol)) return LEFT_TO_KERNEL
+    if (vip > 0 && (vip & ON_KERNEL) !== 0 && !isServed(protocol) && !isIpsec(protocol)) {
+      return LEFT_TO_KERNEL
+    }
     const { key } = queues
     key.fill(0)
     key[0] = ipv4.source(view, ip)

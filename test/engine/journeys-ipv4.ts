@@ -420,7 +420,14 @@ const checked: readonly Journey[] = [
 const noService = packet({ tcp: tcp('S', { dport: 81, seq: 1000 }) })
 const bareUdp = toBare({ ...datagram, payload: 900 })
 const gre: FrameSpec = { ipv4: { ...ip, protocol: 47, tos: 0x10 }, payload: 32 }
-const dropPackets = (w: World) => w.apply({ op: 'set-sysctl', name: 'drop_packet', value: '3' })
+const ike = { services: [{ service: service(500, 'udp'), to: [2, 3] }] }
+const exchange: FrameSpec = { ipv4: ip, udp: { sport: 500, dport: 500 }, payload: 40 }
+/** AH (51) or ESP (50). */
+const secured = (protocol: number, payload = 60): FrameSpec => ({
+  ipv4: { ...ip, protocol },
+  payload,
+})
+const dropPackets = sysctl('drop_packet', '3')
 const noOne = { services: [{ to: [] }] }
 const tagged = packet({ ethernet: { vlan: 5 } })
 
@@ -634,12 +641,81 @@ const refused: readonly Journey[] = [
   },
   {
     sentence: 'packets of connections are not dropped by it, every new one ever so often',
-    before: [
-      packet(),
-      (w) => w.apply({ op: 'set-sysctl', name: 'am_droprate', value: '1' }),
-      dropPackets,
-    ],
+    before: [packet(), sysctl('am_droprate', '1'), dropPackets],
     frame: packet({ tcp: tcp('A') }),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'ESP goes where the key exchange of its two ends went',
+    world: ike,
+    before: [exchange],
+    frame: secured(50),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'AH too, however short; and it is a packet of that connection',
+    world: ike,
+    before: [
+      exchange,
+      secured(50),
+      (w) => w.wait(299_000, 1000),
+      secured(51),
+      (w) => w.wait(299_000, 1000),
+    ],
+    frame: secured(51, 0),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'ESP without key exchange is a protocol that nobody serves',
+    world: ike,
+    before: [{ ...exchange, ipv4: { ...ip, source: '198.51.100.8' } }],
+    frame: secured(50),
+    verdict: 'protocol-unreachable',
+    out: [error(secured(50), 3, 2)],
+  },
+  {
+    sentence: 'nor does one from another port help, as behind NAT',
+    world: ike,
+    before: [{ ...exchange, udp: { sport: 501, dport: 500 } }],
+    frame: secured(50),
+    verdict: 'protocol-unreachable',
+    out: [error(secured(50), 3, 2)],
+  },
+  {
+    sentence: 'ESP whose realserver has been removed',
+    world: ike,
+    before: [exchange, (w) => w.apply(deleteDestination(service(500, 'udp'), 3))],
+    frame: secured(50),
+    verdict: 'destination-gone',
+  },
+  {
+    sentence: 'and with expire_nodest_conn, with which its connection has ended',
+    world: ike,
+    before: [
+      exchange,
+      sysctl('expire_nodest_conn', '1'),
+      (w) => w.apply(deleteDestination(service(500, 'udp'), 3)),
+    ],
+    frame: secured(50),
+    verdict: 'protocol-unreachable',
+    out: [error(secured(50), 3, 2)],
+  },
+  {
+    sentence: 'the first fragment of an ESP packet',
+    world: ike,
+    before: [exchange],
+    frame: { ...secured(50, 800), ipv4: { ...ip, protocol: 50, id: 7, mf: true } },
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'and a later one',
+    world: ike,
+    before: [exchange, { ...secured(50, 800), ipv4: { ...ip, protocol: 50, id: 7, mf: true } }],
+    frame: { ...secured(50, 80), ipv4: { ...ip, protocol: 50, id: 7, frag: 800 } },
     verdict: 'forwarded',
     out: [{ to: 3 }],
   },

@@ -347,6 +347,20 @@ export const ipv6Journeys: readonly Journey[] = [
     verdict: 'connections-full',
   },
   {
+    sentence: 'ESP goes where the key exchange of its two ends went',
+    world: { services: [{ service: service(500, 'udp', VIP6), to: [2, 3] }] },
+    before: [{ ipv6: ip, udp: { sport: 500, dport: 500 }, payload: 40 }],
+    frame: { ipv6: { ...ip, nextHeader: 50 }, payload: 60 },
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'ESP without key exchange is a protocol that nobody serves',
+    frame: { ipv6: { ...ip, nextHeader: 50 }, payload: 60 },
+    verdict: 'protocol-unreachable',
+    out: [error6({ ipv6: { ...ip, nextHeader: 50 }, payload: 60 }, 4, 1, { rest: 6 })],
+  },
+  {
     sentence: 'drop_packet: the first new connection is dropped',
     before: [(world: World) => world.apply({ op: 'set-sysctl', name: 'drop_packet', value: '3' })],
     frame: packet(),

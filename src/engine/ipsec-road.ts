@@ -1,0 +1,66 @@
+/**
+ * AH and ESP to a VIP hide what they carry. They go to the realserver that the key exchange of
+ * their two ends has reached (IKE: UDP from port 500 to 500), and open nothing themselves
+ * (`ip_vs_proto_ah_esp.c`).
+ */
+import type { ConnectionTable } from '../balance/connection.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
+import type { Batch } from './batch.js'
+import type { DirectorState } from './director-state.js'
+import { GONE, OVER, standing } from './standing.js'
+import type { Transmitter } from './transmitter.js'
+import { DESTINATION_GONE, type Verdict } from './verdict.js'
+
+const NONE = -1
+/** The ports of a key exchange (RFC 7296 section 2). */
+export const IKE_PORTS = (500 << 16) | 500
+
+export function isIpsec(protocol: number): boolean {
+  return protocol === ipv4.PROTO_ESP || protocol === ipv4.PROTO_AH
+}
+
+export class IpsecRoad {
+  readonly #state: DirectorState
+  readonly #transmitter: Transmitter
+
+  constructor(state: DirectorState, transmitter: Transmitter) {
+    this.#state = state
+    this.#transmitter = transmitter
+  }
+
+  /** Sends the packet where its key exchange went; NONE if there was none. */
+  follow4(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
+    const { view } = batch
+    const table = this.#state.balancer.connections4
+    const source = ipv4.source(view, ip)
+    const slot = table.find4(ipv4.PROTO_UDP, source, ipv4.destination(view, ip), IKE_PORTS)
+    return slot === NONE ? NONE : this.#follow(table, slot, batch, i, frame, ip, end)
+  }
+
+  follow6(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
+    const table = this.#state.balancer.connections6
+    const source = ip + ipv6.ADDRESSES_OFFSET
+    const slot = table.find6(ipv4.PROTO_UDP, batch.view, source, source + 16, IKE_PORTS)
+    return slot === NONE ? NONE : this.#follow(table, slot, batch, i, frame, ip, end)
+  }
+
+  #follow(
+    table: ConnectionTable,
+    slot: number,
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    end: number,
+  ): Verdict {
+    const { balancer } = this.#state
+    const stands = standing(balancer, table, slot, ipv4.PROTO_UDP, 0)
+    if (stands === GONE) return DESTINATION_GONE
+    if (stands === OVER) return NONE
+    const destination = table.destination(slot)
+    balancer.account(table, slot, ipv4.PROTO_UDP, 0, end - ip)
+    this.#state.lastDestination = destination
+    return this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
+  }
+}
