@@ -6,6 +6,7 @@
 import type { ConnectionTable } from '../balance/connection.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
+import * as transport from '../wire/transport.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { GONE, OVER, standing } from './standing.js'
@@ -18,6 +19,16 @@ export const IKE_PORTS = (500 << 16) | 500
 
 export function isIpsec(protocol: number): boolean {
   return protocol === ipv4.PROTO_ESP || protocol === ipv4.PROTO_AH
+}
+
+/** The protocol of the connection that a packet of this protocol belongs to. */
+export function flowProtocol(protocol: number): number {
+  return isIpsec(protocol) ? ipv4.PROTO_UDP : protocol
+}
+
+/** The ports of the connection that the packet with its transport at `segment` belongs to. */
+export function flowPorts(protocol: number, view: DataView, segment: number): number {
+  return isIpsec(protocol) ? IKE_PORTS : transport.ports(view, segment)
 }
 
 export class IpsecRoad {

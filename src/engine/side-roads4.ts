@@ -15,6 +15,7 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { flowPorts, flowProtocol, isIpsec } from './ipsec-road.js'
 import { markOf4 } from './marked.js'
 import { isMartian4 } from './martian.js'
 import { noteOwnAnswer } from './own-answer.js'
@@ -82,12 +83,14 @@ export class SideRoads4 {
     const { balancer } = this.#state
     const segment = this.#quotedSegment(view, quoted, end)
     if (segment === NONE) return NONE
-    const protocol = ipv4.protocol(view, quoted)
+    const quotedProtocol = ipv4.protocol(view, quoted)
+    const protocol = flowProtocol(quotedProtocol)
     const client = ipv4.destination(view, quoted)
     const vip = ipv4.source(view, quoted)
-    const ports = turned(transport.ports(view, segment))
+    const ports = turned(flowPorts(quotedProtocol, view, segment))
     const slot = balancer.connections4.find4(protocol, client, vip, ports)
     if (slot !== NONE || balancer.sysctls.schedule_icmp === 0) return slot
+    if (!isServed(quotedProtocol)) return NONE
 
     const service = balancer.services.match(4, protocol, vip, 0, 0, 0, ports & 0xffff, mark)
     if (service === NONE) return NONE
@@ -112,11 +115,12 @@ export class SideRoads4 {
     const quoted = icmp.embedded(message)
     const segment = this.#quotedSegment(view, quoted, end)
     if (segment === NONE) return false
+    const protocol = ipv4.protocol(view, quoted)
     const slot = balancer.connections4.find4(
-      ipv4.protocol(view, quoted),
+      flowProtocol(protocol),
       ipv4.source(view, quoted),
       ipv4.destination(view, quoted),
-      transport.ports(view, segment),
+      flowPorts(protocol, view, segment),
     )
     if (slot === NONE) return false
     if (icmp.isChecksumGood(view, message, end)) {
@@ -129,9 +133,10 @@ export class SideRoads4 {
   #quotedSegment(view: DataView, quoted: number, end: number): number {
     if (!ipv4.isQuoteWellFormed(view, quoted, end)) return NONE
     const segment = quoted + ipv4.headerBytes(view, quoted)
-    if (!isServed(ipv4.protocol(view, quoted))) return NONE
+    const protocol = ipv4.protocol(view, quoted)
+    if (!isServed(protocol) && !isIpsec(protocol)) return NONE
     if (ipv4.fragmentOffset(view, quoted) !== 0) return NONE
-    if (end - segment < transport.PORTS_BYTES) return NONE
+    if (isServed(protocol) && end - segment < transport.PORTS_BYTES) return NONE
     return this.#state.balancer.services.isServing(4) ? segment : NONE
   }
 

@@ -15,6 +15,7 @@ import * as udp from '../wire/udp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { isServed, turned } from './event.js'
+import { flowPorts, flowProtocol, isIpsec } from './ipsec-road.js'
 import { ON } from './kernel-mode.js'
 import { markOf6 } from './marked.js'
 import { isMartian6 } from './martian.js'
@@ -104,13 +105,15 @@ export class SideRoads6 {
     const { balancer } = this.#state
     const segment = this.#quotedSegment(view, quoted, end)
     if (segment === NONE) return NONE
-    const protocol = this.#found[ipv6.FOUND_PROTOCOL]
+    const quotedProtocol = this.#found[ipv6.FOUND_PROTOCOL]
+    const protocol = flowProtocol(quotedProtocol)
     const vip = quoted + ipv6.ADDRESSES_OFFSET
     const client = vip + 16
-    const ports = turned(transport.ports(view, segment))
+    const ports = turned(flowPorts(quotedProtocol, view, segment))
     const table = balancer.connections6
     const slot = table.find6(protocol, view, client, vip, ports)
     if (slot !== NONE || balancer.sysctls.schedule_icmp === 0) return slot
+    if (!isServed(quotedProtocol)) return NONE
 
     balancer.flow.set6(protocol, view, client, vip, ports)
     const words = balancer.flow.vip
@@ -144,8 +147,9 @@ export class SideRoads6 {
     if (segment === NONE) return false
     const client = quoted + ipv6.ADDRESSES_OFFSET
     const protocol = this.#found[ipv6.FOUND_PROTOCOL]
-    const ports = transport.ports(view, segment)
-    const slot = balancer.connections6.find6(protocol, view, client, client + 16, ports)
+    const ports = flowPorts(protocol, view, segment)
+    const { connections6 } = balancer
+    const slot = connections6.find6(flowProtocol(protocol), view, client, client + 16, ports)
     if (slot === NONE) return false
     if (isTransportGood6(view, ip, message, end, ipv4.PROTO_ICMPV6)) {
       balancer.accountAnswer(balancer.connections6.destination(slot), end - ip)
@@ -162,9 +166,10 @@ export class SideRoads6 {
     if (!ipv6.isQuoteWellFormed(view, quoted, end)) return NONE
     if (!ipv6.walkExtensions(view, quoted, end, found)) return NONE
     const segment = found[ipv6.FOUND_TRANSPORT_AT]
-    if (!isServed(found[ipv6.FOUND_PROTOCOL])) return NONE
+    const protocol = found[ipv6.FOUND_PROTOCOL]
+    if (!isServed(protocol) && !isIpsec(protocol)) return NONE
     if (found[ipv6.FOUND_FRAGMENT_OFFSET] !== 0) return NONE
-    if (end - segment < transport.PORTS_BYTES) return NONE
+    if (isServed(protocol) && end - segment < transport.PORTS_BYTES) return NONE
     return this.#state.balancer.services.isServing(6) ? segment : NONE
   }
 

@@ -427,6 +427,15 @@ const secured = (protocol: number, payload = 60): FrameSpec => ({
   ipv4: { ...ip, protocol },
   payload,
 })
+/** A router's answer to an ESP packet from the VIP to a client. */
+const aboutEsp = (client: string): FrameSpec => ({
+  ipv4: { source: '203.0.113.1', destination: VIP },
+  icmp: {
+    type: 3,
+    code: 1,
+    quote: { ipv4: { source: VIP, destination: client, protocol: 50 }, payload: 8 },
+  },
+})
 const dropPackets = sysctl('drop_packet', '3')
 const noOne = { services: [{ to: [] }] }
 const tagged = packet({ ethernet: { vlan: 5 } })
@@ -702,6 +711,21 @@ const refused: readonly Journey[] = [
     frame: secured(50),
     verdict: 'protocol-unreachable',
     out: [error(secured(50), 3, 2)],
+  },
+  {
+    sentence: 'an ICMP error about an ESP packet from the VIP goes the same way',
+    world: ike,
+    before: [exchange],
+    frame: aboutEsp(CLIENT),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'and opens nothing, schedule_icmp or not',
+    world: ike,
+    before: [exchange, sysctl('schedule_icmp', '1')],
+    frame: aboutEsp('198.51.100.8'),
+    verdict: 'icmp-ignored',
   },
   {
     sentence: 'the first fragment of an ESP packet',
