@@ -34,7 +34,8 @@ const NODE_MAJOR_MIN = 20
 /**
  * Debian packages, by what shows that they are there: a program, or a file with an absolute path.
  * Those that are needed, always or by the tests, stop us when they cannot be had; the others leave
- * something out, as `for` says.
+ * something out, as `for` says. `only`: for the tests. `isService`: it would begin to listen on
+ * this machine's network as soon as it is installed, so it is not, where a systemd would start it.
  */
 const DEBIAN_PACKAGES = [
   { name: 'iproute2', shownBy: 'ip', needed: 'always', for: 'network namespaces and interfaces' },
@@ -50,6 +51,14 @@ const DEBIAN_PACKAGES = [
   { name: 'netcat-openbsd', shownBy: 'nc', for: 'a plain TCP client in the lab' },
   { name: 'iputils-ping', shownBy: 'ping', needed: 'tests', for: 'ping in lab and tests' },
   { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
+  { name: 'tmux', shownBy: 'tmux', only: 'tests', for: 'a terminal for uipvs top in tests' },
+  {
+    name: 'prometheus-node-exporter',
+    shownBy: 'prometheus-node-exporter',
+    only: 'tests',
+    isService: true,
+    for: 'reading --proc in tests',
+  },
   { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
   { name: 'libpcap-dev', shownBy: '/usr/include/pcap.h', for: 'building cap' },
   { name: 'g++', shownBy: 'g++', for: 'building cap and raw-socket' },
@@ -80,6 +89,12 @@ function stop(problem, remedy) {
 /** Whether we cannot go on without a Debian package. */
 function isVital(item) {
   return item.needed === 'always' || (item.needed === 'tests' && argv.includes('--tests'))
+}
+
+/** Whether a Debian package is for what we were called for, and may be installed unasked. */
+function isWanted(item) {
+  if (item.only === 'tests' && !argv.includes('--tests')) return false
+  return !(item.isService && existsSync('/run/systemd/system'))
 }
 
 /** Whether a program is on PATH or where administrators' programs live, or a file exists. */
@@ -162,7 +177,7 @@ function reportMissing(missing, reason) {
 
 /** Installs missing Debian packages. Returns what was tried in vain, to be remembered. */
 function installDebianPackages(triedBefore) {
-  const missing = DEBIAN_PACKAGES.filter((item) => !isPresent(item.shownBy))
+  const missing = DEBIAN_PACKAGES.filter((item) => isWanted(item) && !isPresent(item.shownBy))
   if (missing.length === 0) return []
   const names = missing.map((item) => item.name)
   if (names.join() === triedBefore.join() && !missing.some(isVital)) return names

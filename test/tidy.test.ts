@@ -56,6 +56,7 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'raw-socket': ['lab', 'doctor'],
   commander: ['cli'],
   zod: ['control', 'cli'],
+  'prom-client': ['control'],
 }
 
 /** Files of the pure folders that no frame passes through, and why they are there. */

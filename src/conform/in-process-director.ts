@@ -7,13 +7,15 @@ import { type Rule, RuleError } from '../balance/rule.js'
 import type { DirectorClient } from '../cli/ipvsadm/director-client.js'
 import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
 import { RulesRefused } from '../control/client.js'
-import type { ConnectionListing, TableListing } from '../control/listing.js'
+import {
+  type ConnectionListing,
+  TABLE_SIZE,
+  TABLE_VERSION,
+  type TableListing,
+} from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Director } from '../engine/forward.js'
 
-const TABLE_VERSION = '1.2.1'
-/** Buckets of the recorded kernel's connection table, which ipvsadm's first line shows. */
-const TABLE_SIZE = 4096
 const TICKS_PER_S = 100
 const ESTABLISHED = 1
 const FIN_WAIT = 4

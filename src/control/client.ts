@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
-import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
+import type { ConnectionListing, Counters, Status, SysctlValues, TableListing } from './listing.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
 export class Unreachable extends Error {
@@ -113,12 +113,12 @@ export class ControlClient {
     return (await this.#ask('GET', '/v1/sysctls')) as SysctlValues
   }
 
-  status(): Promise<unknown> {
-    return this.#ask('GET', '/v1/status')
+  async status(): Promise<Status> {
+    return (await this.#ask('GET', '/v1/status')) as Status
   }
 
-  counters(): Promise<unknown> {
-    return this.#ask('GET', '/v1/counters')
+  async counters(): Promise<Counters> {
+    return (await this.#ask('GET', '/v1/counters')) as Counters
   }
 
   /** Tells the segment again where the VIPs are (gratuitous ARP, unsolicited advertisements). */

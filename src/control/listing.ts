@@ -2,6 +2,7 @@
  * What the control socket answers, as values: the shapes of its JSON. `cli/format.ts` prints them
  * as ipvsadm does, `--json` prints them as they are.
  */
+import type { Limits } from '../balance/limits.js'
 import type {
   DestinationSettings,
   ServiceKey,
@@ -11,6 +12,9 @@ import type {
 
 /** What Linux has under `net.ipv4.vs`, by name: numbers, and the two of `sync_threshold`. */
 export type SysctlValues = Readonly<Record<string, number | string>>
+/** What ipvsadm's first line shows: the version of Linux IPVS, and how many buckets it has. */
+export const TABLE_VERSION = '1.2.1'
+export const TABLE_SIZE = 4096
 
 export interface Statistics {
   readonly connections: number
@@ -80,4 +84,39 @@ export interface TableListing {
   readonly services: readonly ServiceListing[]
   readonly timeouts: Timeouts
   readonly daemons: readonly SyncDaemon[]
+}
+
+/** How long the worker's breaths take, and how often it was kept from looking at its ring. */
+export interface LoopTimes {
+  /** Breaths with frames, by time: up to 1, 2, 4 … 32768 µs, and longer. Not cumulative. */
+  readonly breaths: readonly number[]
+  /** All their time. */
+  readonly busyMs: number
+  /** Stretches awake of more than a millisecond without a look at the ring. */
+  readonly gaps: number
+  readonly longestGapMs: number
+}
+
+export interface Counters {
+  /** Frames by verdict. */
+  readonly verdicts: Readonly<Record<string, number>>
+  /** The engine's own numbers. */
+  readonly engine: Readonly<Record<string, number>>
+  readonly loop: LoopTimes
+}
+
+export interface Status {
+  readonly pid: number
+  readonly engine: string
+  readonly interfaces: readonly string[]
+  readonly mode: string
+  readonly arp: boolean
+  readonly quiet: boolean
+  readonly guard: string | null
+  readonly uptimeSeconds: number
+  readonly vips: readonly string[]
+  readonly services: number
+  readonly connections: number
+  readonly templates: number
+  readonly limits: Limits
 }

@@ -17,7 +17,8 @@ import type { Estimator } from './estimator.js'
 import type { ConnectionListing, DestinationListing, ServiceListing } from './listing.js'
 
 const METHOD_NAMES = ['route', 'tunnel', 'masq'] as const
-const INVALID_PORT = 0xffff
+/** What Linux renames the port of a template to that is no longer valid. */
+export const INVALID_PORT = 0xffff
 
 export interface Source {
   readonly book: RuleBook
@@ -145,7 +146,8 @@ function protocolName(protocol: number): string {
   return 'ip'
 }
 
-function stateName(protocol: number, state: number): string {
+/** As Linux names the state of a connection. */
+export function stateName(protocol: number, state: number): string {
   if (protocol === PROTOCOL_NUMBER.tcp) return TCP_STATES[state] ?? 'ERR!'
   if (protocol === PROTOCOL_NUMBER.sctp) return SCTP_STATES[state] ?? 'ERR!'
   return 'UDP'

@@ -15,13 +15,22 @@ import { SCHEDULERS } from '../balance/schedulers/index.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
 import { ESTIMATION_MS } from '../control/estimator.js'
-import type { ConnectionListing, SysctlValues, TableListing } from '../control/listing.js'
+import {
+  type ConnectionListing,
+  type Counters,
+  type Status,
+  type SysctlValues,
+  TABLE_SIZE,
+  TABLE_VERSION,
+  type TableListing,
+} from '../control/listing.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { EngineFailure, EngineHandle } from './engine-handle.js'
 import { Guard } from './guard.js'
+import { LOOP_CELLS, loopTimes } from './loop-meter.js'
 import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
@@ -35,7 +44,6 @@ const NETWORK_MS = 5_000
  */
 const TRASH_PERIOD_MS = 60_000
 const TRASH_IDLE_MS = 120_000
-export const TABLE_VERSION = '1.2.1'
 
 export interface DaemonOptions {
   readonly interfaces: readonly string[]
@@ -235,7 +243,7 @@ export class DirectorDaemon {
     }
     return {
       version: TABLE_VERSION,
-      size: 4096,
+      size: TABLE_SIZE,
       services: listServices(this.#source, macs),
       timeouts: { tcp: tcpTimeouts[1] / 100, tcpfin: tcpTimeouts[4] / 100, udp: udpTimeout / 100 },
       daemons: this.#book.daemons,
@@ -278,14 +286,18 @@ export class DirectorDaemon {
   }
 
   /** Frames by verdict, and the numbers of the engine. */
-  counters(): { verdicts: Record<string, number>; engine: Record<string, number> } {
+  counters(): Counters {
     const memory = this.#engine?.memory
     const verdicts = ENDINGS.map((e, i) => [e.name, memory?.counts[i] ?? 0] as const)
     const engine = CELL_NAMES.map((name) => [name, memory?.get(name) ?? 0] as const)
-    return { verdicts: Object.fromEntries(verdicts), engine: Object.fromEntries(engine) }
+    return {
+      verdicts: Object.fromEntries(verdicts),
+      engine: Object.fromEntries(engine),
+      loop: loopTimes(memory?.loop ?? new Float64Array(LOOP_CELLS)),
+    }
   }
 
-  status() {
+  status(): Status {
     const { engine, interfaces, mode, arp, quiet } = this.options
     const { connections4, connections6, templates } = this.#source.live
     return {

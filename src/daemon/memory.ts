@@ -2,6 +2,7 @@
  * What a worker publishes: one piece of memory that it writes and the main thread reads.
  *
  *   cells       verdict counts and the numbers named below (float64)       writer: the worker
+ *   loop        how long breaths take (`loop-meter.ts`)                    writer: the worker
  *   tables      services, destinations, connections, templates             writer: the worker
  *
  * The main thread never writes here. Each number is consistent by itself; two of them may be a few
@@ -11,6 +12,7 @@ import { Balancer } from '../balance/balancer.js'
 import type { Limits } from '../balance/limits.js'
 import { Region, regionBytes } from '../balance/region.js'
 import { VERDICT_COUNT } from '../engine/verdict.js'
+import { LOOP_CELLS } from './loop-meter.js'
 
 /** Cells behind the verdict counts. */
 export const CELL_NAMES = [
@@ -26,12 +28,17 @@ export const CELL_NAMES = [
   'dropEntry',
   'dropPacket',
   'secureTcp',
+  /** Since the worker began, in ms. */
+  'aliveMs',
+  /** How much of the fullest ring waits for us, 0 to 1; -1 where nobody knows. */
+  'ringOccupancy',
 ] as const
 export type CellName = (typeof CELL_NAMES)[number]
 
 export class WorkerMemory {
   readonly counts: Float64Array
   readonly #cells: Float64Array
+  readonly loop: Float64Array
   /** Where the tables begin: for the worker's RuleBook, or a reader's Balancer. */
   readonly region: Region
 
@@ -39,10 +46,12 @@ export class WorkerMemory {
     this.region = new Region(buffer)
     this.counts = this.region.float64(VERDICT_COUNT)
     this.#cells = this.region.float64(CELL_NAMES.length)
+    this.loop = this.region.float64(LOOP_CELLS)
   }
 
   static bytes(limits: Limits): number {
-    return regionBytes(VERDICT_COUNT * 8, CELL_NAMES.length * 8) + Balancer.bytes(limits)
+    const cells = regionBytes(VERDICT_COUNT * 8, CELL_NAMES.length * 8, LOOP_CELLS * 8)
+    return cells + Balancer.bytes(limits)
   }
 
   get(name: CellName): number {

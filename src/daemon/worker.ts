@@ -19,6 +19,7 @@ import { SharedMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
 import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
 import { allowInlining } from './inlining.js'
+import { LoopMeter } from './loop-meter.js'
 import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 
@@ -43,12 +44,15 @@ class Engine {
   readonly #director: Director
   readonly #loop: Loop
   readonly #memory: WorkerMemory
+  readonly meter: LoopMeter
+  readonly #startedAt = performance.now()
   #breaths = 0
   isStopped = false
 
   constructor(start: WorkerStart, port: Port) {
     const shared = SharedMemory.open(start.memoryFd, start.memoryBytes)
     this.#memory = new WorkerMemory(shared.buffer)
+    this.meter = new LoopMeter(this.#memory.loop)
     const { limits, seed, kernel, mode, quiet } = start
     const rules = new RuleBook(this.#memory.region, limits, seed, SCHEDULERS, { kernel })
     this.#port = port
@@ -78,6 +82,8 @@ class Engine {
     memory.set('dropEntry', sysctls.drop_entry)
     memory.set('dropPacket', sysctls.drop_packet)
     memory.set('secureTcp', sysctls.secure_tcp)
+    memory.set('aliveMs', performance.now() - this.#startedAt)
+    memory.set('ringOccupancy', this.#port.occupancy?.() ?? -1)
   }
 
   /** Carries out an order; what it reports beside being done. */
@@ -135,10 +141,14 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
   report(channel, { kind: 'ready' })
   let empty = 0
   let nextLook = 0
+  let before = performance.now()
   while (!engine.isStopped) {
-    empty = engine.breathe() > 0 ? 0 : empty + 1
+    const frames = engine.breathe()
+    empty = frames > 0 ? 0 : empty + 1
     const isIdle = empty > SPIN_BREATHS
     const now = performance.now()
+    engine.meter.breath(now - before, frames)
+    before = now
     if (isIdle || now >= nextLook) {
       nextLook = now + TICK_INTERVAL_MS
       engine.publish()
@@ -150,7 +160,11 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
           neighbours === undefined ? { kind: 'done', id } : { kind: 'done', id, neighbours },
         )
       }
-      if (isIdle && !engine.isStopped) port.wait(IDLE_WAIT_MS)
+      if (isIdle && !engine.isStopped) {
+        engine.meter.gap(performance.now() - now)
+        port.wait(IDLE_WAIT_MS)
+        before = performance.now()
+      }
     }
   }
 }
@@ -179,11 +193,17 @@ async function runProcess(send: (message: Report) => void): Promise<void> {
       const port: EventPort = openLibpcap({ interfaces: message.interfaces })
       const started = new Engine(message, port)
       engine = started
+      const breathe = (): number => {
+        const before = performance.now()
+        const frames = started.breathe()
+        started.meter.breath(performance.now() - before, frames)
+        return frames
+      }
       port.onArrival(() => {
-        while (started.breathe() > 0);
+        while (breathe() > 0);
       })
       setInterval(() => {
-        started.breathe()
+        breathe()
         started.publish()
       }, TICK_INTERVAL_MS)
       send({ kind: 'ready' })

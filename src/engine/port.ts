@@ -100,6 +100,8 @@ export interface Port {
    * kernel. `vips` and `neighbours` are textual addresses of both families.
    */
   serve(vips: readonly string[]): void
+  /** How much of the fullest receive ring waits for us, 0 to 1. Not every port can tell. */
+  occupancy?(): number
   close(): void
 }
 

@@ -308,6 +308,14 @@ class AfPacketPort implements Port {
     }
   }
 
+  occupancy(): number {
+    let fullest = 0
+    for (let i = 0; i < this.arms.length; i++) {
+      fullest = Math.max(fullest, this.arms[i].ring.occupancy)
+    }
+    return fullest
+  }
+
   close(): void {
     if (!this.#isOpen) return
     this.#isOpen = false

@@ -229,6 +229,19 @@ export class PacketRing {
     }
   }
 
+  /** The share of blocks that the kernel has handed over and not got back, 0 to 1. */
+  get occupancy(): number {
+    let held = this.#finished
+    let block = this.#block
+    while (held < this.#blocks) {
+      const word = (block * this.#blockBytes) >> 2
+      if ((Atomics.load(this.#words, word + BLOCK_STATUS) & TP_STATUS_USER) === 0) break
+      held++
+      block = block + 1 === this.#blocks ? 0 : block + 1
+    }
+    return held / this.#blocks
+  }
+
   /** Frames that found the ring full since the last time this was asked. A system call. */
   takeDrops(): number {
     this.#statisticsBytes[0] = tpacket_stats_v3.size

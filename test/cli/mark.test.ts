@@ -48,7 +48,7 @@ t.test('uipvs mark', async (t) => {
 
 t.test('an address that a rule names is a VIP when its mark has a service', async (t) => {
   const { client, uipvs } = await start(t)
-  const vips = async () => ((await client.status()) as { vips: string[] }).vips
+  const vips = async () => ((await client.status()) as { vips: readonly string[] }).vips
   uipvs('mark', 'add', ...http)
   t.same(await vips(), [])
   const settings = {

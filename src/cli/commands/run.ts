@@ -10,6 +10,7 @@ import { DirectorDaemon } from '../../daemon/director-daemon.js'
 import type { EngineName } from '../../daemon/messages.js'
 import type { Mode } from '../../engine/director-state.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
+import { type ReportOptions, Reports } from '../reports.js'
 import { lineOfRule, readRules } from '../rules-file.js'
 
 const EXAMPLES = `
@@ -17,12 +18,14 @@ Examples:
   uipvs run -i eth0                                 then: uipvsadm -A -t VIP:80 -s rr ...
   uipvs run -i eth0 --rules /etc/uipvs.rules        rules as ipvsadm-save writes them
   uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
+  uipvs run -i eth0 --metrics 127.0.0.1:9105 --proc /run/uipvs/proc
+                                                    for Prometheus; for node_exporter
   uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
 
 The director answers ARP for its VIPs, finds the MAC addresses of the realservers, and keeps this
 machine's own kernel from answering what it forwards (an nftables table, removed at the end).`
 
-interface RunOptions {
+interface RunOptions extends ReportOptions {
   interface?: string[]
   engine: 'auto' | EngineName | 'none'
   rules?: string
@@ -75,6 +78,9 @@ export function register(program: Command): void {
       '--control <path>',
       'control socket (default: UIPVS_CONTROL, or /run/uipvs/control.sock)',
     )
+    .option('--proc <dir>', 'keep what Linux has in /proc/net/ip_vs* in DIR/net, for node_exporter')
+    .option('--metrics <address:port>', 'offer metrics to Prometheus, over HTTP at /metrics')
+    .option('--metrics-public', 'let --metrics listen where others can reach it')
     .addHelpText('after', EXAMPLES)
     .action((options: RunOptions) => run(options))
 }
@@ -96,6 +102,7 @@ async function run(options: RunOptions): Promise<void> {
   const path = options.control ?? controlPath(process.env)
   const limits =
     options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
+  const reports = new Reports(options)
   const { mode, arp, guard, quiet } = options
   const director = new DirectorDaemon({ interfaces, engine, mode, arp, guard, quiet, limits, log })
   const server = new ControlServer(path, director)
@@ -121,7 +128,9 @@ async function run(options: RunOptions): Promise<void> {
         'correct that line: a file of rules is carried out as a whole or not at all',
       )
     }
+    await reports.start(director, log)
   } catch (error) {
+    await reports.stop().catch(() => undefined)
     await director.stop().catch(() => undefined)
     await server.close()
     throw error
@@ -131,6 +140,7 @@ async function run(options: RunOptions): Promise<void> {
   void server.prepare()
   const ended = await Promise.race([stopped, director.gone])
   await server.close()
+  await reports.stop()
   await director.stop()
   if (ended !== undefined) {
     const failure = new CliFailure(
