@@ -24,9 +24,15 @@ const EXTENSION_PROTOCOL = {
   hop: ipv6.PROTO_HOP_BY_HOP,
   dest: ipv6.PROTO_DESTINATION_OPTIONS,
   routing: ipv6.PROTO_ROUTING,
+  auth: ipv4.PROTO_AH,
 } as const
-/** PadN over four bytes; a routing header of type 0 without segments left. */
-const EXTENSION_DATA = { hop: '010400000000', dest: '010400000000', routing: '000000000000' }
+/** PadN over four bytes; a routing header of type 0 without segments left; an SPI of 7. */
+const EXTENSION_DATA = {
+  hop: '010400000000',
+  dest: '010400000000',
+  routing: '000000000000',
+  auth: '0000000000070000000100000000',
+}
 
 /** The Ethernet frame of a step; `vip` is where packets go that name no destination. */
 export function frameBytes(send: Send, vip: string, step: number): Uint8Array {
@@ -157,7 +163,9 @@ function extensionBytes(extensions: readonly Extension[], last: number): Uint8Ar
     extensions.map(({ kind, data, length }, i) => {
       const rest = fromHex(data ?? EXTENSION_DATA[kind])
       const next = i + 1 < extensions.length ? EXTENSION_PROTOCOL[extensions[i + 1].kind] : last
-      return Uint8Array.from([next, length ?? (rest.length + 2) / 8 - 1, ...rest])
+      const bytes = rest.length + 2
+      const field = kind === 'auth' ? bytes / 4 - 2 : bytes / 8 - 1
+      return Uint8Array.from([next, length ?? field, ...rest])
     }),
   )
 }

@@ -21,7 +21,7 @@ export type Chunk =
     }
 
 export interface Extension {
-  readonly kind: 'hop' | 'dest' | 'routing'
+  readonly kind: 'hop' | 'dest' | 'routing' | 'auth'
   /** Hex of all but its first two bytes. */
   readonly data?: string
   /** What its length byte says, if that is wrong. */
@@ -30,7 +30,7 @@ export interface Extension {
 
 /** A packet, as a client sends it to the director. */
 export interface Send {
-  readonly proto: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'sctp' | 'gre' | 'none'
+  readonly proto: 'tcp' | 'udp' | 'icmp' | 'icmpv6' | 'sctp' | 'gre' | 'esp' | 'ah' | 'none'
   readonly src: string
   readonly dst?: string
   readonly sport?: number

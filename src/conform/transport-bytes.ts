@@ -15,6 +15,8 @@ export const PROTOCOL = {
   icmp: 1,
   icmpv6: 58,
   gre: 47,
+  esp: 50,
+  ah: 51,
   none: 59,
 } as const
 

@@ -19,7 +19,6 @@ import { FRAGMENTED, TOO_BIG_DROPPED, type Verdict } from './verdict.js'
  * 5).
  */
 const IPV6_MTU_MIN = 1280
-const NEXT_HEADER_OFFSET = 6
 
 /** How the datagram that is on its journey came in. */
 export class Pieces {
@@ -171,7 +170,7 @@ function unfragmentableBytes(view: DataView, ip: number, end: number): number {
 
 /** Where the number of what follows the first `bytes` of the packet stands. */
 function nextHeaderPlace(view: DataView, ip: number, bytes: number): number {
-  let place = ip + NEXT_HEADER_OFFSET
+  let place = ip + ipv6.NEXT_HEADER_OFFSET
   for (let at = ip + ipv6.HEADER_BYTES; at < ip + bytes; at += ipv6.extensionBytes(view, at)) {
     place = at
   }

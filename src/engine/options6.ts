@@ -9,7 +9,8 @@
  *   the two upper bits of an unknown option's type:
  *     00 skip it   01 discard   10 discard and answer   11 the same (not to groups)
  */
-import { CODE_ERRONEOUS_HEADER } from '../wire/icmpv6.js'
+import { CODE_ERRONEOUS_HEADER, CODE_UNKNOWN_NEXT_HEADER } from '../wire/icmpv6.js'
+import { PROTO_AH } from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 
 /** Verdicts of the functions here; all others are answers, made by `refusal`. */
@@ -51,11 +52,16 @@ export function judgeHopByHop(view: DataView, ip: number, end: number): number {
   return judgeOptions(view, ip, ip + ipv6.HEADER_BYTES, end, true)
 }
 
-/** All further extension headers, up to the transport at `segment`, as the host they end at. */
+/**
+ * All further extension headers, up to the transport at `segment`, as the host they end at; which
+ * has no key for AH, and does not know it.
+ */
 export function judgeAsHost(view: DataView, ip: number, segment: number): number {
   let protocol = ipv6.nextHeader(view, ip)
   let at = ip + ipv6.HEADER_BYTES
+  let namedAt = ip + ipv6.NEXT_HEADER_OFFSET
   while (at < segment) {
+    if (protocol === PROTO_AH) return refusal(CODE_UNKNOWN_NEXT_HEADER, namedAt - ip)
     let judgement = ACCEPTED
     if (protocol === ipv6.PROTO_DESTINATION_OPTIONS) {
       judgement = judgeOptions(view, ip, at, segment, false)
@@ -63,9 +69,26 @@ export function judgeAsHost(view: DataView, ip: number, segment: number): number
     if (judgement !== ACCEPTED) return judgement
     const isFragment = protocol === ipv6.PROTO_FRAGMENT
     protocol = ipv6.extensionNextHeader(view, at)
+    namedAt = at
     at += isFragment ? ipv6.FRAGMENT_HEADER_BYTES : ipv6.extensionBytes(view, at)
   }
   return ACCEPTED
+}
+
+/**
+ * Where the transport at `segment` is named: the offset from `ip` of that next header field. For
+ * packets that `judgeAsHost` accepts.
+ */
+export function whereNamed(view: DataView, ip: number, segment: number): number {
+  let namedAt = ip + ipv6.NEXT_HEADER_OFFSET
+  let protocol = ipv6.nextHeader(view, ip)
+  for (let at = ip + ipv6.HEADER_BYTES; at < segment; ) {
+    const isFragment = protocol === ipv6.PROTO_FRAGMENT
+    protocol = ipv6.extensionNextHeader(view, at)
+    namedAt = at
+    at += isFragment ? ipv6.FRAGMENT_HEADER_BYTES : ipv6.extensionBytes(view, at)
+  }
+  return namedAt - ip
 }
 
 function judgeRouting(view: DataView, ip: number, at: number): number {

@@ -26,6 +26,7 @@ import {
   judgeHopByHop,
   refusalCode,
   refusalPointer,
+  whereNamed,
 } from './options6.js'
 import { noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
@@ -52,7 +53,6 @@ const NONE = -1
 /** The quoted packet is of a service, but has no connection and gets none. */
 const REFUSED = -2
 /** Where the next header field of the IPv6 header stands: the pointer of parameter problem. */
-const NEXT_HEADER_OFFSET = 6
 
 export class SideRoads6 {
   readonly #state: DirectorState
@@ -186,11 +186,11 @@ export class SideRoads6 {
     const vip = this.#vip(batch.view, ip)
     if (vip < 0) return NOT_VIP
     if ((vip & ON_KERNEL) !== 0) return LEFT_TO_KERNEL
-    if (protocol === ipv6.PROTO_NONE) return UNANSWERABLE
     if (protocol !== ipv4.PROTO_TCP && protocol !== ipv4.PROTO_UDP) {
       const host = this.#refused(batch, frame, ip, end, judgeAsHost(batch.view, ip, segment))
       if (host !== ON) return host
-      return this.#unknownProtocol(batch, frame, ip, end, PROTOCOL_UNREACHABLE)
+      if (protocol === ipv6.PROTO_NONE) return UNANSWERABLE
+      return this.#unknownProtocol(batch, frame, ip, segment, end, PROTOCOL_UNREACHABLE)
     }
     return this.refuse(batch, i, frame, ip, segment, end, protocol, NO_SERVICE)
   }
@@ -252,7 +252,9 @@ export class SideRoads6 {
     if (this.#vip(view, ip) < 0) return NOT_VIP
     const host = this.#refused(batch, frame, ip, end, judgeAsHost(view, ip, segment))
     if (host !== ON) return host
-    if (protocol === ipv4.PROTO_SCTP) return this.#unknownProtocol(batch, frame, ip, end, verdict)
+    if (protocol === ipv4.PROTO_SCTP) {
+      return this.#unknownProtocol(batch, frame, ip, segment, end, verdict)
+    }
     const isTcp = protocol === ipv4.PROTO_TCP
     if (end - segment < (isTcp ? tcp.HEADER_BYTES_MIN : udp.HEADER_BYTES))
       return TRUNCATED_TRANSPORT
@@ -284,21 +286,15 @@ export class SideRoads6 {
     batch: Batch,
     frame: number,
     ip: number,
+    segment: number,
     end: number,
     verdict: Verdict,
   ): Verdict {
+    const { view } = batch
     const type = icmpv6.TYPE_PARAMETER_PROBLEM
     const code = icmpv6.CODE_UNKNOWN_NEXT_HEADER
-    const sent = this.#state.answers.error6(
-      batch.arm,
-      batch.view,
-      frame,
-      ip,
-      end,
-      type,
-      code,
-      NEXT_HEADER_OFFSET,
-    )
+    const pointer = whereNamed(view, ip, segment)
+    const sent = this.#state.answers.error6(batch.arm, view, frame, ip, end, type, code, pointer)
     return sent > 0 ? verdict : ANSWER_LIMITED
   }
 

@@ -43,7 +43,7 @@ export const ENDINGS: readonly Ending[] = [
   ending('pass', 'not-vip', 'Its destination address is not a virtual IP of the director.'),
   ending('drop', 'martian-source', 'A source address that no client can have: loopback, multicast, broadcast, this network, or a VIP.'),
   ending('drop', 'malformed-extension', 'An IPv6 extension header that leaves the packet, or too many of them.'),
-  ending('answer', 'extension-refused', 'An IPv6 option or routing header that a host must refuse: answered with ICMP parameter problem.'),
+  ending('answer', 'extension-refused', 'An IPv6 option, routing or authentication header that a host must refuse: answered with ICMP parameter problem.'),
   ending('hold', 'fragment-held', 'A fragment: kept until the fragment (or all of them) that it needs has come.'),
   ending('drop', 'fragment-dropped', 'A fragment that overlaps, leaves the largest datagram, or found no room.'),
   // 3. Whose conversation is it?

@@ -13,12 +13,13 @@
  *   | next header | length      | ...                                 length: units of 8, less one
  *   | next header | reserved    | offset, 2 bits, M | identification  fragment header: 8 bytes
  *
- * AH and ESP count as transports: what they enclose is not the director's to read.
+ * Linux counts AH (RFC 4302) among them; its length is in units of 4, less two. ESP is a transport.
  */
 import { type Field, field } from './field.js'
-import { PROTOCOL_NAMES } from './ipv4.js'
+import { PROTO_AH, PROTOCOL_NAMES } from './ipv4.js'
 
 export const HEADER_BYTES = 40
+export const NEXT_HEADER_OFFSET = 6
 /** Where source and destination stand, 32 bytes. */
 export const ADDRESSES_OFFSET = 8
 export const FRAGMENT_HEADER_BYTES = 8
@@ -198,9 +199,14 @@ export function isExtension(protocol: number): boolean {
   )
 }
 
-/** Bytes of an extension header that is not a fragment header. */
+/** Bytes of an extension header that is neither a fragment header nor AH. */
 export function extensionBytes(view: DataView, at: number): number {
   return (view.getUint8(at + 1) + 1) << 3
+}
+
+/** Bytes of an authentication header. */
+export function authenticationBytes(view: DataView, at: number): number {
+  return (view.getUint8(at + 1) + 2) << 2
 }
 
 /** What an extension header of any kind says follows it. */
@@ -274,7 +280,7 @@ export function walkExtensions(view: DataView, at: number, end: number, out: Int
   out[FOUND_FRAGMENT_OFFSET] = 0
   out[FOUND_MORE_FRAGMENTS] = 0
   let isRest = false
-  for (let walked = 0; isExtension(protocol) && !isRest; walked++) {
+  for (let walked = 0; (isExtension(protocol) || protocol === PROTO_AH) && !isRest; walked++) {
     if (walked === EXTENSIONS_MAX || next + 8 > end) return false
     if (protocol === PROTO_FRAGMENT) {
       if (out[FOUND_FRAGMENT_AT] !== NONE) return false
@@ -286,8 +292,10 @@ export function walkExtensions(view: DataView, at: number, end: number, out: Int
       protocol = extensionNextHeader(view, next)
       next += FRAGMENT_HEADER_BYTES
     } else {
+      const bytes =
+        protocol === PROTO_AH ? authenticationBytes(view, next) : extensionBytes(view, next)
       protocol = extensionNextHeader(view, next)
-      next += extensionBytes(view, next)
+      next += bytes
     }
   }
   out[FOUND_PROTOCOL] = protocol

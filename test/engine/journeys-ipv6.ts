@@ -65,6 +65,26 @@ const silentOption = changed(packet({ ipv6: { ...ip, extensions: [hop] } }), [
   0x5e,
 ])
 
+/** A SYN behind an authentication header of 16 bytes, made out of one of options. */
+const behindAh = (dport: number) =>
+  changed(
+    packet({
+      ipv6: { ...ip, extensions: [{ kind: 'destination-options', bytes: 16 }] },
+      tcp: tcp('S', { dport }),
+    }),
+    [14 + 6, 51],
+    [EXTENSION_AT + 1, 2],
+  )
+const refusedAh: FrameSpec = {
+  ethernet: back,
+  ipv6: reply,
+  icmpv6: { type: 4, code: 1, quote: behindAh(81).slice(14), rest: 6 },
+}
+const behindOptions: FrameSpec = {
+  ipv6: { ...ip, nextHeader: 47, extensions: [{ kind: 'destination-options' }] },
+  payload: 32,
+}
+
 export const ipv6Journeys: readonly Journey[] = [
   { sentence: 'a SYN opens a connection', frame: packet(), verdict: 'forwarded', out: [{ to: 3 }] },
   {
@@ -359,6 +379,24 @@ export const ipv6Journeys: readonly Journey[] = [
     frame: { ipv6: { ...ip, nextHeader: 50 }, payload: 60 },
     verdict: 'protocol-unreachable',
     out: [error6({ ipv6: { ...ip, nextHeader: 50 }, payload: 60 }, 4, 1, { rest: 6 })],
+  },
+  {
+    sentence: 'TCP behind AH is served, as Linux serves it',
+    frame: behindAh(80),
+    verdict: 'forwarded',
+    out: [{ to: 3 }],
+  },
+  {
+    sentence: 'but where the director answers itself it does not know AH',
+    frame: behindAh(81),
+    verdict: 'extension-refused',
+    out: [refusedAh],
+  },
+  {
+    sentence: 'a protocol that nobody serves is pointed at where it is named',
+    frame: behindOptions,
+    verdict: 'protocol-unreachable',
+    out: [error6(behindOptions, 4, 1, { rest: 40 })],
   },
   {
     sentence: 'drop_packet: the first new connection is dropped',

@@ -113,12 +113,18 @@ t.test('an atomic fragment is walked through', async (t) => {
   t.same(walk(atomic), { ok: true, found: [17, 56, 40, 0, 0] })
 })
 
-t.test('AH, ESP, nothing and the unknown count as transports', async (t) => {
-  for (const protocol of ['33', '32', '3b', '87', 'ff']) {
+t.test('ESP, nothing and the unknown count as transports', async (t) => {
+  for (const protocol of ['32', '3b', '87', 'ff']) {
     const { ok, found } = walk(packet(protocol, '00'.repeat(8)))
     t.same({ ok, found }, { ok: true, found: [Number.parseInt(protocol, 16), 40, -1, 0, 0] })
   }
   t.same(walk(packet('3b', '')).found.slice(0, 2), [59, 40], 'the transport may be empty')
+})
+
+t.test('AH is walked through, as Linux does; its length is in units of 4', async (t) => {
+  const ah = `0602 0000 00000007 00000001 00000000 ${'00'.repeat(20)}`
+  t.same(walk(packet('33', ah)), { ok: true, found: [6, 56, -1, 0, 0] })
+  t.notOk(walk(packet('33', '06c8 0000 00000007')).ok, '808 bytes of 8')
 })
 
 t.test('headers that leave the packet are malformed', async (t) => {
