@@ -1,13 +1,19 @@
 /**
  * The director once more, slow and obvious: maps, objects and text, written from the semantics
- * reference and from nothing else. Only what model.test.ts drives: IPv4, TCP and UDP, rr, wrr, lc
- * and wlc, weights, thresholds (as 6.1.176), destinations that go and come back.
+ * reference and from nothing else. What model.test.ts drives: one address family at a time, TCP,
+ * UDP and SCTP, the schedulers of model-schedulers.ts, weights, thresholds of both kernels,
+ * persistence, destinations that go and come back, and the settings that decide about these.
  */
-const STATES = ['NO', 'ES', 'SS', 'SR', 'FW', 'TW', 'CL', 'CW', 'LA', 'LI', 'SA'] as const
-type State = (typeof STATES)[number]
+import {
+  type ModelDestination as Destination,
+  type ModelScheduler,
+  makeModelScheduler,
+} from './model-schedulers.js'
+
+type Protocol = 'tcp' | 'udp' | 'sctp'
 
 /** From a state, on SYN, FIN, ACK, RST. */
-const NEXT: Record<string, string> = {
+const NEXT_TCP: Record<string, string> = {
   NO: 'SR CL ES CL',
   ES: 'ES FW ES CL',
   SR: 'SR TW ES SR',
@@ -15,41 +21,59 @@ const NEXT: Record<string, string> = {
   TW: 'SR TW TW CL',
   CL: 'SR CL CL CL',
 }
-const TIMEOUT_S: Record<string, number> = { ES: 900, SR: 60, FW: 120, TW: 120, CL: 10 }
+/** From a state, on the chunks of SCTP_EVENTS. */
+const NEXT_SCTP: Record<string, string> = {
+  NO: 'ES I1 ES SR CL CL CL',
+  I1: 'I1 IN ES I1 IN CL CL',
+  IN: 'IN IN ES IN IN CL CL',
+  ES: 'ES ES ES SR CL ES CL',
+  SR: 'SR SR SR SR SR CL CL',
+  CL: 'CL IN CL CL CL CL CL',
+}
+export const SCTP_EVENTS = ['DATA', 'INIT', 'ECHO', 'SHUT', 'SHUT-ACK', 'SHUT-DONE', 'ABORT']
+const TCP_TIMEOUT_S: Record<string, number> = { ES: 900, SR: 60, FW: 120, TW: 120, CL: 10 }
+const SCTP_TIMEOUT_S: Record<string, number> = { ES: 900, I1: 4, IN: 61, SR: 61, CL: 61 }
 const UDP_TIMEOUT_S = 300
-const ACTIVE = ['ES', 'SS', 'SR', 'SA']
+const PROLONGED_S = 60
+const ACTIVE: Record<Protocol, string[]> = { tcp: ['ES', 'SR'], udp: [], sctp: ['ES'] }
 
 export interface ModelPacket {
-  readonly protocol: 'tcp' | 'udp'
+  readonly protocol: Protocol
   readonly client: string
   readonly sport: number
   readonly dport: number
-  /** Letters of S F A R. */
-  readonly flags: string
+  /** Letters of S F A R; for SCTP one of SCTP_EVENTS. */
+  readonly event: string
 }
 
-interface Destination {
-  readonly n: number
-  weight: number
-  upper: number
-  isOver: boolean
-  isAvailable: boolean
+export interface ModelLimits {
+  readonly weight: number
+  readonly upper: number
+  readonly lower: number
 }
 
 interface Connection {
   readonly key: string
+  readonly protocol: Protocol
   readonly destination: Destination
-  state: State
+  readonly template: Template | null
+  state: string
+  due: number
+}
+
+interface Template {
+  key: string
+  readonly destination: Destination
+  /** Ticks that it lives after a new connection. */
+  timeout: number
   due: number
 }
 
 interface Service {
-  readonly scheduler: string
-  list: Destination[]
-  cursor: Destination | null
-  level: number
-  step: number
-  most: number
+  readonly scheduler: ModelScheduler
+  /** Seconds; 0: not persistent. */
+  readonly persistent: number
+  readonly list: Destination[]
 }
 
 export class ModelDirector {
@@ -58,38 +82,58 @@ export class ModelDirector {
   readonly destinations = new Map<string, Destination>()
   /** Oldest first. */
   connections: Connection[] = []
+  templates: Template[] = []
   /** Ticks of 10 ms. */
   tick = 0
+  readonly sysctls: Record<string, number> = { conn_reuse_mode: 1 }
+  readonly #isNewer: boolean
+  /** What clients count as one for persistence. */
+  readonly #network: (client: string) => string
+  /** From then on connections without destination are looked for. */
+  #sweep = Number.POSITIVE_INFINITY
 
-  addService(key: string, scheduler: string): boolean {
+  constructor(kernel = '6.1.176', network = (client: string) => client) {
+    this.#isNewer = kernel === '6.1.192'
+    this.#network = network
+  }
+
+  addService(key: string, scheduler: string, persistent: number): boolean {
     if (this.services.has(key)) return false
-    const service = { scheduler, list: [], cursor: null, level: 0, step: 1, most: 0 }
-    this.services.set(key, service)
+    const list: Destination[] = []
+    const pool = {
+      list,
+      active: (each: Destination) => this.active(each),
+      total: (each: Destination) => this.total(each),
+      activeCost: this.#isNewer ? 257 : 256,
+    }
+    this.services.set(key, { scheduler: makeModelScheduler(scheduler, pool), persistent, list })
     return true
   }
 
   deleteService(key: string): boolean {
-    for (const destination of this.services.get(key)?.list ?? []) destination.isAvailable = false
+    const service = this.services.get(key)
+    if (service === undefined) return false
+    for (const { n } of [...service.list]) this.delete(key, n)
     return this.services.delete(key)
   }
 
-  add(key: string, n: number, weight: number, upper: number): boolean {
+  add(key: string, n: number, limits: ModelLimits): boolean {
     const service = this.services.get(key)
     if (service === undefined || service.list.some((each) => each.n === n)) return false
-    const old = this.destinations.get(`${key} ${n}`)
-    const destination = old ?? { n, weight, upper: 0, isOver: false, isAvailable: true }
+    const fresh = { n, weight: 0, upper: 0, lower: 0, isOver: false, isAvailable: true }
+    const destination = this.destinations.get(`${key} ${n}`) ?? fresh
     this.destinations.set(`${key} ${n}`, destination)
     destination.isAvailable = true
     service.list.unshift(destination)
-    this.#set(service, destination, weight, upper)
+    this.#set(service, destination, limits)
     return true
   }
 
-  edit(key: string, n: number, weight: number, upper: number): boolean {
+  edit(key: string, n: number, limits: ModelLimits): boolean {
     const service = this.services.get(key)
     const destination = service?.list.find((each) => each.n === n)
     if (service === undefined || destination === undefined) return false
-    this.#set(service, destination, weight, upper)
+    this.#set(service, destination, limits)
     return true
   }
 
@@ -99,16 +143,27 @@ export class ModelDirector {
     if (service === undefined || at < 0) return false
     const [destination] = service.list.splice(at, 1) as [Destination]
     destination.isAvailable = false
-    if (service.scheduler === 'wrr') this.#measure(service)
-    else if (service.cursor === destination) service.cursor = service.list[at - 1] ?? null
+    service.scheduler.removed(destination, at)
+    if (this.sysctls.expire_nodest_conn) this.#sweep = this.tick + 1
     return true
   }
 
-  #set(service: Service, destination: Destination, weight: number, upper: number): void {
-    if (upper === 0 || upper > destination.upper) destination.isOver = false
-    destination.weight = weight
-    destination.upper = upper
-    if (service.scheduler === 'wrr') this.#measure(service)
+  #set(service: Service, destination: Destination, { weight, upper, lower }: ModelLimits): void {
+    const before = { ...destination }
+    Object.assign(destination, { weight, upper, lower })
+    if (!this.#isNewer) {
+      if (upper === 0 || upper > before.upper) destination.isOver = false
+    } else if (upper !== before.upper || lower !== before.lower) {
+      const total = this.total(destination)
+      if (upper === 0 || total < this.#floor(destination)) destination.isOver = false
+      else if (total >= upper) destination.isOver = true
+    }
+    service.scheduler.changed()
+  }
+
+  /** The newer kernel: below this one that was full takes connections again. */
+  #floor({ upper, lower }: Destination): number {
+    return lower !== 0 ? lower : upper - Math.floor(upper / 4)
   }
 
   of(destination: Destination): Connection[] {
@@ -116,120 +171,148 @@ export class ModelDirector {
   }
 
   active(destination: Destination): number {
-    return this.of(destination).filter(({ state }) => ACTIVE.includes(state)).length
+    return this.of(destination).filter((each) => ACTIVE[each.protocol].includes(each.state)).length
   }
 
   total(destination: Destination): number {
     return this.of(destination).length
   }
 
+  persistent(destination: Destination): number {
+    return this.templates.filter((each) => each.destination === destination).length
+  }
+
   /** What becomes of a packet: `forwarded 3`, or the name of another verdict. */
   packet(packet: ModelPacket): string {
-    const { protocol, client, sport, dport, flags } = packet
+    const { protocol, client, sport, dport, event } = packet
     const key = `${protocol} ${client}:${sport} ${dport}`
-    const isSyn = protocol === 'tcp' && flags.includes('S')
     let connection = this.connections.findLast((each) => each.key === key)
-    if (isSyn && ['TW', 'CL'].includes(connection?.state ?? '')) {
-      const isServed = (connection as Connection).destination.isAvailable || this.services.size > 0
-      if (isServed) (connection as Connection).due = this.tick
-      connection = undefined
-    } else if (connection !== undefined && !connection.destination.isAvailable) {
-      if (this.services.size > 0) return 'destination-gone'
-      connection = undefined
+    if (connection !== undefined) {
+      const standing = this.#standing(connection, packet)
+      if (standing === 'gone') return 'destination-gone'
+      if (standing === 'over') connection = undefined
     }
     if (connection === undefined) {
       const service = this.services.get(`${protocol} ${dport}`)
-      if (service === undefined) return flags.includes('R') ? 'unanswerable' : 'no-service'
-      if (protocol === 'tcp' && flags.includes('R')) return 'unanswerable'
-      if (protocol === 'tcp' && !isSyn) return 'not-an-opening'
-      const destination = this.#choose(service)
-      if (destination === null) return 'no-destination'
-      connection = { key, destination, state: 'NO', due: this.tick + 300 }
-      this.connections.push(connection)
-      if (destination.upper !== 0 && this.total(destination) >= destination.upper) {
-        destination.isOver = true
+      if (service === undefined) {
+        if (protocol === 'sctp') return 'protocol-unreachable'
+        return event.includes('R') ? 'unanswerable' : 'no-service'
       }
+      if (protocol === 'tcp' && event.includes('R')) return 'unanswerable'
+      if (!this.#opens(packet)) return 'not-an-opening'
+      const opened = this.#open(service, key, packet)
+      if (opened === null) return 'no-destination'
+      connection = opened
     }
-    if (protocol === 'tcp') {
-      const event = ['R', 'S', 'F', 'A'].find((letter) => flags.includes(letter))
-      const cells = (NEXT[connection.state] as string).split(' ')
-      const next = event === undefined ? 'CL' : cells['SFAR'.indexOf(event)]
-      connection.state = next as State
-    }
-    const seconds = protocol === 'udp' ? UDP_TIMEOUT_S : (TIMEOUT_S[connection.state] as number)
-    connection.due = this.tick + seconds * 100
+    this.#move(connection, event)
     return `forwarded ${connection.destination.n}`
   }
 
-  /** What is due ends. */
+  #opens({ protocol, event }: ModelPacket): boolean {
+    if (protocol === 'udp') return true
+    if (protocol === 'tcp') return event.includes('S') || (this.sysctls.sloppy_tcp ?? 0) !== 0
+    return event === 'INIT'
+  }
+
+  #standing(connection: Connection, { protocol, event }: ModelPacket): 'live' | 'over' | 'gone' {
+    const { destination, state, template } = connection
+    if (!destination.isAvailable && this.services.size === 0) return 'over'
+    const { conn_reuse_mode: mode = 1, expire_nodest_conn: expires = 0 } = this.sysctls
+    const isOpening =
+      (protocol === 'tcp' && event.includes('S')) || (protocol === 'sctp' && event === 'INIT')
+    const ended = protocol === 'sctp' ? ['CL'] : mode & 2 ? ['TW', 'CL', 'FW'] : ['TW', 'CL']
+    const isDrained = expires !== 0 && destination.weight === 0
+    const isReused = mode !== 0 && template === null && ended.includes(state)
+    if ((isOpening && (isDrained || isReused)) || (!destination.isAvailable && expires !== 0)) {
+      connection.due = this.tick
+      return 'over'
+    }
+    return destination.isAvailable ? 'live' : 'gone'
+  }
+
+  #open(service: Service, key: string, { protocol, client, dport }: ModelPacket) {
+    let template: Template | null = null
+    let destination: Destination | null = null
+    if (service.persistent > 0) {
+      template = this.#templateFor(`${protocol} ${this.#network(client)} ${dport}`, service)
+      if (template === null) return null
+      destination = template.destination
+      template.due = this.tick + template.timeout
+    } else destination = service.scheduler.choose()
+    if (destination === null) return null
+    const due = this.tick + 300
+    const connection: Connection = { key, protocol, destination, template, state: 'NO', due }
+    this.connections.push(connection)
+    const total = this.total(destination)
+    const { upper } = destination
+    if (this.#isNewer ? total === upper : upper !== 0 && total >= upper) destination.isOver = true
+    return connection
+  }
+
+  #templateFor(key: string, service: Service): Template | null {
+    const known = this.templates.find((each) => each.key === key)
+    if (known !== undefined) {
+      const { isAvailable, weight } = known.destination
+      if (isAvailable && (weight > 0 || !this.sysctls.expire_quiescent_template)) return known
+      known.key = 'invalid'
+    }
+    const destination = service.scheduler.choose()
+    if (destination === null) return null
+    const timeout = service.persistent * 100
+    const template = { key, destination, timeout, due: this.tick + timeout }
+    this.templates.push(template)
+    return template
+  }
+
+  /** State and timer. */
+  #move(connection: Connection, event: string): void {
+    let seconds: number | undefined = UDP_TIMEOUT_S
+    if (connection.protocol === 'tcp') {
+      const letter = ['R', 'S', 'F', 'A'].find((each) => event.includes(each))
+      const cells = (NEXT_TCP[connection.state] as string).split(' ')
+      connection.state = letter === undefined ? 'CL' : (cells['SFAR'.indexOf(letter)] as string)
+      seconds = TCP_TIMEOUT_S[connection.state]
+    } else if (connection.protocol === 'sctp') {
+      const cells = (NEXT_SCTP[connection.state] as string).split(' ')
+      connection.state = cells[SCTP_EVENTS.indexOf(event)] as string
+      seconds = SCTP_TIMEOUT_S[connection.state]
+    }
+    connection.due = this.tick + (seconds as number) * 100
+  }
+
+  /** What is due ends: connections, then templates, then what has no destination. */
   expire(): void {
-    for (const connection of this.connections.filter(({ due }) => due <= this.tick)) {
-      this.connections = this.connections.filter((each) => each !== connection)
-      const { destination } = connection
-      const total = this.total(destination)
-      if (destination.upper === 0 || 4 * total < 3 * destination.upper) destination.isOver = false
+    for (const each of this.connections.filter(({ due }) => due <= this.tick)) this.#end(each)
+    for (const template of this.templates.filter(({ due }) => due <= this.tick)) {
+      if (this.#controls(template) > 0) {
+        template.timeout = PROLONGED_S * 100
+        template.due = this.tick + template.timeout
+      } else this.templates = this.templates.filter((each) => each !== template)
     }
+    if (this.tick < this.#sweep) return
+    this.#sweep = Number.POSITIVE_INFINITY
+    for (const each of this.connections.filter((c) => !c.destination.isAvailable)) this.#end(each)
+    this.templates = this.templates.filter(
+      (each) => each.destination.isAvailable || this.#controls(each) > 0,
+    )
   }
 
-  #choose(service: Service): Destination | null {
-    const { scheduler, list } = service
-    if (scheduler === 'wrr') return this.#chooseWrr(service)
-    const eligible = (each: Destination) => each.weight > 0 && !each.isOver
-    if (scheduler === 'rr') {
-      const place = service.cursor === null ? -1 : list.indexOf(service.cursor)
-      const around = service.cursor === null ? [] : list.slice(0, place + 1)
-      const next = [...list.slice(place + 1), ...around].find(eligible) ?? null
-      if (next !== null) service.cursor = next
-      return next
-    }
-    const cost = (each: Destination) => {
-      const active = this.active(each)
-      const overhead = 256 * active + (this.total(each) - active)
-      return scheduler === 'lc' ? overhead : overhead / each.weight
-    }
-    let best: Destination | null = null
-    for (const each of list.filter(eligible)) {
-      if (best === null || cost(each) < cost(best)) best = each
-    }
-    return best
+  #controls(template: Template): number {
+    return this.connections.filter((each) => each.template === template).length
   }
 
-  #measure(service: Service): void {
-    const weights = service.list.map(({ weight }) => weight).filter((weight) => weight > 0)
-    const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
-    service.step = weights.reduce(gcd, 0) || 1
-    service.most = Math.max(0, ...weights) - (service.step - 1)
-    service.cursor = null
-    if (service.level > service.most || service.level === 0) service.level = service.most
-    else if (service.step > 1) {
-      service.level = Math.trunc(service.level / service.step) * service.step + 1
-    }
-  }
-
-  #chooseWrr(service: Service): Destination | null {
-    if (service.most === 0) return null
-    const { list, step, most, cursor: start } = service
-    let stop: Destination | null = null
-    let isLast = false
-    let wrapped = false
-    for (;;) {
-      const place = service.cursor === null ? -1 : list.indexOf(service.cursor)
-      for (const each of list.slice(place + 1)) {
-        const isGood = !each.isOver && each.weight >= service.level
-        if (isGood || each === stop) {
-          service.cursor = each
-          return isGood ? each : null
-        }
+  #end(connection: Connection): void {
+    const { destination } = connection
+    const before = this.total(destination)
+    this.connections = this.connections.filter((each) => each !== connection)
+    const { upper, lower } = destination
+    if (this.#isNewer) {
+      if (before === this.#floor(destination)) destination.isOver = false
+    } else {
+      const total = before - 1
+      if (upper === 0 || (lower !== 0 ? total < lower : 4 * total < 3 * upper)) {
+        destination.isOver = false
       }
-      service.cursor = null
-      service.level -= step
-      if (service.level <= 0) {
-        service.level = most
-        if (isLast || start === null) return null
-        wrapped = true
-      }
-      isLast = service.level <= step
-      if (isLast && wrapped && start !== null) stop = start
     }
   }
 }
