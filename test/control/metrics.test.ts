@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { get, request } from 'node:http'
 import t, { type Test } from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
@@ -150,6 +151,27 @@ t.test('backends, as node_exporter tells them apart', async (t) => {
     t.ok(lines.includes(line), line)
   }
 })
+
+t.test(
+  'docs/metrics.md has each of them, with its labels, and how many series there are',
+  async (t) => {
+    const page = readFileSync('docs/metrics.md', 'utf8')
+    const rows = [...page.matchAll(/^\| `(\w+_ipvs_\w+|uipvs_\w+)` \| (.*) \| (.*) \| (.*) \|$/gm)]
+    const lines = await linesOf(t, [addService(), addDestination('10.0.0.1')])
+    const samples = (name: string) =>
+      lines.filter((line) => line.replace(/_bucket\{/, '{').match(`^${name}[{ ]`))
+    t.same(
+      rows.map(([, name, type, , help]) => ({ name, type, help })),
+      FAMILIES.map(({ name, type, help }) => ({ name, type, help })),
+    )
+    for (const [, name = '', , labels = ''] of rows) {
+      const found = new Set(samples(name).flatMap((line) => line.match(/\w+(?==")/g) ?? []))
+      t.same(new Set(labels.match(/\w+/g)), found, name)
+    }
+    const ours = lines.filter((line) => line.startsWith('uipvs_'))
+    t.match(page, `\`uipvs_*\` has ${ours.length}:`)
+  },
+)
 
 t.test('what is asked for otherwise', async (t) => {
   const url = await serve(t, makeDirector().director)
