@@ -91,10 +91,13 @@ t.test('a full ring is counted, and empties', async (t) => {
   const { lab, port, client, server } = wire
   port.serve([VIP])
   const frame = udpFrame(lab.macOf('director:in'), lab.macOf('client:eth0'), VIP, 1000)
+  t.equal(port.occupancy?.(), 0)
   for (let i = 0; i < 40; i++) client.send(frame)
+  while (port.occupancy?.() !== 1) await new Promise((resolve) => setTimeout(resolve, 1))
   const seen = relay(port, lab, 1, 'server:eth0', 40).length
   t.ok(seen > 0 && seen < 40, `${seen} of 40`)
   t.equal(port.counters.ringDrops, 40 - seen)
+  t.equal(port.occupancy?.(), 0)
   client.send(frame)
   t.equal(relay(port, lab, 1, 'server:eth0', 1).length, 1, 'and works again')
   server.drain(50)

@@ -58,7 +58,8 @@ export function register(program: Command): void {
 
 async function top(client: ControlClient, flags: Flags): Promise<void> {
   const first = await look(client)
-  const isPlain = flags.once === true || flags.json === true || !process.stdout.isTTY
+  const isDumb = (process.env.TERM ?? 'dumb') === 'dumb'
+  const isPlain = flags.once === true || flags.json === true || !process.stdout.isTTY || isDumb
   if (isPlain) return await print(client, flags, first)
   const terminal = new Terminal(process.stdin, process.stdout, process.env)
   await new InteractiveTop(client, terminal, flags, first).run()

@@ -88,7 +88,8 @@ export async function look(client: ControlClient): Promise<Look> {
 /** What happened between two looks; `before` null: there was none. */
 export function report(before: Look | null, now: Look): Report {
   // Another director answers than before: nothing of it can be compared.
-  const isSame = before?.status.pid === now.status.pid
+  const isSame =
+    before?.status.pid === now.status.pid && before.status.uptimeSeconds <= now.status.uptimeSeconds
   const earlier = isSame ? before : null
   const seconds = earlier === null ? null : Math.max(0.001, (now.at - earlier.at) / 1000)
   const { engine } = now.counters
