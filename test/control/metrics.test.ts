@@ -169,7 +169,14 @@ t.test(
       t.same(new Set(labels.match(/\w+/g)), found, name)
     }
     const ours = lines.filter((line) => line.startsWith('uipvs_'))
-    t.match(page, `\`uipvs_*\` has ${ours.length}:`)
+    t.match(page, `\`uipvs_*\` has ${ours.length}: \`verdict\` has the ${ENDINGS.length} names`)
+    const known = new Set(FAMILIES.map(({ name }) => name))
+    const words = page.match(/\b(node_ipvs|uipvs)_\w*[a-z]\b(?!\*)/g) ?? []
+    t.same(
+      words.map((word) => word.replace(/_bucket$/, '')).filter((word) => !known.has(word)),
+      [],
+      'no other name, in the examples either',
+    )
   },
 )
 
