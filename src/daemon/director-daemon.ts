@@ -27,14 +27,14 @@ import {
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
-import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
-import { EngineFailure, EngineHandle } from './engine-handle.js'
+import { EngineFailure, type EngineHandle } from './engine-handle.js'
 import { Guard } from './guard.js'
 import { LOOP_CELLS, loopTimes } from './loop-meter.js'
 import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
-import { servedBy } from './served.js'
+import { describeEngine, type OpenedEngine, offloadWarnings, openEngine } from './open-engine.js'
+import { servedBy, sharedWithKernel } from './served.js'
 import { sysctlValues } from './sysctl-values.js'
 
 /** How often the kernel's addresses and routes are looked at. */
@@ -47,8 +47,10 @@ const TRASH_IDLE_MS = 120_000
 
 export interface DaemonOptions {
   readonly interfaces: readonly string[]
-  /** `none`: no frames, rules only. */
-  readonly engine: EngineName | 'none'
+  /** `none`: no frames, rules only. `auto`: the fastest that can be had here. */
+  readonly engine: EngineName | 'auto' | 'none'
+  /** See `WorkerStart`. */
+  readonly busyPollMicroseconds?: number
   readonly mode: Mode
   /** False: somebody else answers ARP for the VIPs. */
   readonly arp: boolean
@@ -75,6 +77,7 @@ export class DirectorDaemon {
   readonly #timers: NodeJS.Timeout[] = []
   readonly #idleSince = new Map<number, number>()
   #engine: EngineHandle | null = null
+  #opened: OpenedEngine | null = null
   #guard: Guard | null = null
   #source: Source
   #served = ''
@@ -104,10 +107,10 @@ export class DirectorDaemon {
   }
 
   async #start(): Promise<void> {
-    if (this.options.engine === 'none') return this.#judgeOnly()
+    const { engine } = this.options
+    if (engine === 'none') return this.#judgeOnly()
     this.#network.refresh()
-    const seed = Math.floor(Math.random() * 0x1_0000_0000) | 0
-    const { interfaces, engine, mode, quiet, kernel } = this.options
+    const { interfaces } = this.options
     if (this.options.guard) {
       // What directors that were killed have left behind goes first.
       for (const table of Guard.cleanStale())
@@ -116,16 +119,18 @@ export class DirectorDaemon {
       guard.assertFree()
       this.#guard = guard
     }
-    this.#engine = await EngineHandle.start({
-      engine,
+    const { mode, quiet, kernel, busyPollMicroseconds = 0 } = this.options
+    this.#opened = await openEngine(engine, {
       interfaces,
+      busyPollMicroseconds,
       mode,
       quiet,
       kernel: kernel ?? '6.1.176',
       limits: this.#limits,
-      seed,
+      seed: Math.floor(Math.random() * 0x1_0000_0000) | 0,
     })
-    if (engine === 'libpcap') this.#warnOfOffloads()
+    this.#engine = this.#opened.handle
+    for (const line of offloadWarnings(this.#opened, interfaces)) this.options.log(line)
     this.#network.remember()
     this.#source = sourceOf(this.#book, this.#engine.tables)
     await this.#surround()
@@ -134,14 +139,9 @@ export class DirectorDaemon {
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
 
-  /** libpcap cannot send on what the receiving side has joined to more than the MTU. */
-  #warnOfOffloads(): void {
-    for (const name of this.options.interfaces) {
-      if (!hasOffload(name, 'gro') && !hasLargeReceive(name)) continue
-      this.options.log(
-        `${name} joins frames, and libpcap can't send those; ethtool -K ${name} gro off lro off`,
-      )
-    }
+  /** The engine that runs, and how it takes frames: for the ready line. */
+  describeEngine(): string {
+    return this.#opened === null ? 'none' : describeEngine(this.#opened)
   }
 
   /** Without frames there are still addresses to judge rules by, and a trash to be emptied. */
@@ -298,11 +298,11 @@ export class DirectorDaemon {
   }
 
   status(): Status {
-    const { engine, interfaces, mode, arp, quiet } = this.options
+    const { interfaces, mode, arp, quiet } = this.options
     const { connections4, connections6, templates } = this.#source.live
     return {
       pid: process.pid,
-      engine,
+      engine: this.#opened?.name ?? 'none',
       interfaces,
       mode,
       arp,
@@ -335,6 +335,7 @@ export class DirectorDaemon {
     const surrounding = {
       vips,
       served,
+      shared: sharedWithKernel(guarded),
       routes: this.#network.routes(),
       own: this.#network.own(served),
     }

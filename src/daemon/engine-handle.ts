@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { Balancer } from '../balance/balancer.js'
+import type { ArmMode } from '../engine/port.js'
 import { Wakeup } from '../native/eventfd.js'
 import { SharedMemory } from '../native/mapping.js'
 import { WorkerMemory } from './memory.js'
@@ -40,6 +41,8 @@ export class EngineHandle {
    * Settles when the worker has gone: with nothing if it was told to stop, else with the reason.
    */
   readonly gone: Promise<Error | undefined>
+  /** How it takes frames here, where that depends on the machine; empty if it doesn't. */
+  modes: readonly ArmMode[] = []
   readonly #send: (id: number, order: Order) => void
   readonly #waiting = new Map<number, Waiting>()
   readonly #shared: SharedMemory
@@ -73,9 +76,16 @@ export class EngineHandle {
       options,
       options.engine === 'libpcap' ? null : new Wakeup(),
     )
-    await new Promise<void>((resolve, reject) => {
-      handle.#ready = (error) => (error === undefined ? resolve() : reject(error))
-    })
+    try {
+      await new Promise<void>((resolve, reject) => {
+        handle.#ready = (error) => (error === undefined ? resolve() : reject(error))
+      })
+    } catch (error) {
+      // Nobody has seen the tables: another engine may be tried, with memory of its own.
+      await handle.gone
+      shared.close()
+      throw error
+    }
     return handle
   }
 
@@ -126,8 +136,10 @@ export class EngineHandle {
   }
 
   #hear(message: Report): void {
-    if (message.kind === 'ready') this.#ready()
-    else if (message.kind === 'failed') this.#ended(new EngineFailure(message.message))
+    if (message.kind === 'ready') {
+      this.modes = message.modes
+      this.#ready()
+    } else if (message.kind === 'failed') this.#ended(new EngineFailure(message.message))
     else {
       this.#waiting.get(message.id)?.resolve(message.neighbours)
       this.#waiting.delete(message.id)

@@ -4,15 +4,20 @@ import type { Rule } from '../balance/rule.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import type { Mode } from '../engine/director-state.js'
 import type { OwnAddresses } from '../engine/link-frames.js'
+import type { ArmMode, SharedVip } from '../engine/port.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
 
-export type EngineName = 'af_packet' | 'libpcap'
+/** How frames are taken, the fastest first: the order in which `--engine auto` tries them. */
+export const ENGINES = ['af_xdp', 'af_packet', 'libpcap'] as const
+export type EngineName = (typeof ENGINES)[number]
 
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly engine: EngineName
   readonly interfaces: readonly string[]
+  /** af_xdp: how long a call may poll the device; 0 leaves that to interrupts. */
+  readonly busyPollMicroseconds: number
   readonly mode: Mode
   readonly quiet: boolean
   readonly kernel: FollowedKernel
@@ -30,6 +35,8 @@ export interface Surrounding {
   readonly vips: readonly Vip[]
   /** The VIPs as text, for the port's filter. */
   readonly served: readonly string[]
+  /** Those of them that the kernel holds too, and the ports of them that are served. */
+  readonly shared: readonly SharedVip[]
   readonly routes: readonly Route[]
   readonly own: readonly OwnAddresses[]
 }
@@ -57,6 +64,6 @@ export interface Request {
 }
 
 export type Report =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly modes: readonly ArmMode[] }
   | { readonly kind: 'done'; readonly id: number; readonly neighbours?: NeighbourReport[] }
   | { readonly kind: 'failed'; readonly message: string }

@@ -5,7 +5,8 @@
 import type { RuleBook } from '../balance/apply.js'
 import { markedAddresses } from '../balance/mark-rules.js'
 import type { MarkRule, ServiceKey, ServiceProtocol } from '../balance/rule.js'
-import type { GuardedService } from './guard.js'
+import type { SharedVip } from '../engine/port.js'
+import type { GuardedService, GuardState } from './guard.js'
 
 const PROTOCOLS: readonly ServiceProtocol[] = ['tcp', 'udp', 'sctp']
 /** A wider range of ports is guarded as all ports: the guard knows single ones. */
@@ -31,4 +32,16 @@ function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedServi
   const [low, high] = ports ?? [0, 65_535]
   if (high - low >= PORTS_MAX || low === 0) return [{ protocol, address, port: 0 }]
   return Array.from({ length: high - low + 1 }, (_, i) => ({ protocol, address, port: low + i }))
+}
+
+/** The VIPs that the kernel holds too, each with its services: for a port that takes frames away. */
+export function sharedWithKernel({ vips, services }: GuardState): SharedVip[] {
+  return vips
+    .filter((vip) => vip.onKernel)
+    .map(({ address }) => ({
+      address,
+      ports: services
+        .filter((service) => service.address === address)
+        .map(({ protocol, port }) => ({ protocol, port })),
+    }))
 }

@@ -1,5 +1,5 @@
 /**
- * The packet engine's own thread (af_packet), or process (libpcap, whose addon only lives in the
+ * The packet engine's own thread (af_xdp, af_packet), or process (libpcap, whose addon only lives in the
  * main thread of one). This is the only file that knows that it is a worker: it opens the port,
  * builds the director over the memory it was given, and breathes.
  *
@@ -17,6 +17,7 @@ import type { EventPort, Port } from '../engine/port.js'
 import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/neighbour.js'
 import { SharedMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
+import { openAfXdp } from '../port/af-xdp.js'
 import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
 import { allowInlining } from './inlining.js'
 import { LoopMeter } from './loop-meter.js'
@@ -95,12 +96,12 @@ class Engine {
         for (const rule of order.rules) director.apply(rule)
         break
       case 'surrounding': {
-        const { vips, served, routes, own } = order.surrounding
+        const { vips, served, shared, routes, own } = order.surrounding
         director.setVips(vips)
         for (const [arm, addresses] of own.entries())
           director.resolver.setOwnAddresses(arm, addresses)
         director.setRoutes(routes)
-        this.#port.serve(served)
+        this.#port.serve(served, shared)
         break
       }
       case 'announce':
@@ -136,9 +137,13 @@ class Engine {
 
 /** In a thread: the loop has the thread for itself and looks for orders between breaths. */
 function runThread(channel: MessagePort, start: WorkerStart): void {
-  const port = openAfPacket({ interfaces: start.interfaces, wakeFd: start.wakeFd })
+  const { interfaces, wakeFd, busyPollMicroseconds } = start
+  const port: Port =
+    start.engine === 'af_xdp'
+      ? openAfXdp({ interfaces, wakeFd, busyPollMicroseconds })
+      : openAfPacket({ interfaces, wakeFd })
   const engine = new Engine(start, port)
-  report(channel, { kind: 'ready' })
+  report(channel, { kind: 'ready', modes: port.modes ?? [] })
   let empty = 0
   let nextLook = 0
   let before = performance.now()
@@ -206,7 +211,7 @@ async function runProcess(send: (message: Report) => void): Promise<void> {
         breathe()
         started.publish()
       }, TICK_INTERVAL_MS)
-      send({ kind: 'ready' })
+      send({ kind: 'ready', modes: [] })
     } catch (error) {
       send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
     }

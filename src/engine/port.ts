@@ -81,12 +81,33 @@ export interface PortCounters {
   sendErrors: number
 }
 
+/** How frames of an arm are taken, where the machine decides that. */
+export interface ArmMode {
+  readonly arm: string
+  /** XDP: `native` in the driver, `generic` behind it. */
+  readonly mode: 'native' | 'generic'
+  /** Whether the kernel spares the frames a copy. */
+  readonly isZeroCopy: boolean
+}
+
+/** A VIP that the director's kernel holds too, and what of it the director takes. */
+export interface SharedVip {
+  readonly address: string
+  readonly ports: readonly {
+    readonly protocol: 'tcp' | 'udp' | 'sctp'
+    /** 0: all ports. */
+    readonly port: number
+  }[]
+}
+
 export interface Port {
   /** The engine's name: `af_packet`, `libpcap`, `replay`, `memory`, `af_xdp`. */
   readonly name: string
   readonly arms: readonly Arm[]
   readonly outbox: Outbox
   readonly counters: PortCounters
+  /** How it takes frames here, by arm, where that depends on the machine. */
+  readonly modes?: readonly ArmMode[]
   /** The next frames, at most a batch; `count` is 0 when there are none. Never blocks. */
   receive(): Batch
   /** Takes the batch back: sends what is to be forwarded, recycles the rest, then flushes. */
@@ -97,9 +118,10 @@ export interface Port {
   wait(ms: number): void
   /**
    * Tells the port which addresses are served, so that it can leave all other frames to the
-   * kernel. `vips` and `neighbours` are textual addresses of both families.
+   * kernel. `vips` are textual addresses of both families; `shared` are those among them that the
+   * kernel holds too: a port that takes frames away from the kernel leaves it the rest of those.
    */
-  serve(vips: readonly string[]): void
+  serve(vips: readonly string[], shared?: readonly SharedVip[]): void
   /** How much of the fullest receive ring waits for us, 0 to 1. Not every port can tell. */
   occupancy?(): number
   close(): void

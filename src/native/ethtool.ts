@@ -11,6 +11,19 @@ export const SIOCETHTOOL = 0x8946
 
 /** What each command takes or fills: `data` is 0 or 1, or bits for ETHTOOL_GFLAGS. */
 export const ethtool_value = { size: 8, cmd: 0, data: 4 } as const
+/** What ETHTOOL_GCHANNELS fills: queues that there could be, and that there are. */
+export const ethtool_channels = {
+  size: 36,
+  cmd: 0,
+  max_rx: 4,
+  max_tx: 8,
+  max_other: 12,
+  max_combined: 16,
+  rx_count: 20,
+  tx_count: 24,
+  other_count: 28,
+  combined_count: 32,
+} as const
 /** The member of `struct ifreq` that points to it lies where all members of its union do. */
 const IFR_DATA = ifreq.ifr_flags
 
@@ -27,6 +40,7 @@ export const ETHTOOL_SGSO = 0x24
 export const ETHTOOL_GGRO = 0x2b
 export const ETHTOOL_SGRO = 0x2c
 export const ETHTOOL_GFLAGS = 0x25
+export const ETHTOOL_GCHANNELS = 0x3c
 export const ETH_FLAG_LRO = 0x8000
 
 /** Commands that read and that set each, under the names of `ethtool -K`. */
@@ -47,16 +61,30 @@ export function offloads(): Offload[] {
 
 function ask(interfaceName: string, cmd: number, data: number, what: string): number {
   const value = new Uint32Array([cmd, data])
+  check(command(interfaceName, value), `ioctl SIOCETHTOOL (${what})`, interfaceName)
+  return value[ethtool_value.data >> 2]!
+}
+
+/** Carries out the command that `value` begins with; what ioctl(2) returned. */
+function command(interfaceName: string, value: Uint32Array): number {
   const request = new Uint8Array(ifreq.size)
   request.set(Buffer.from(interfaceName), ifreq.ifr_name)
   new DataView(request.buffer).setBigUint64(IFR_DATA, BigInt(addressOf(value)), true)
   const fd = check(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), 'socket', interfaceName)
   try {
-    check(ioctl(fd, SIOCETHTOOL, request), `ioctl SIOCETHTOOL (${what})`, interfaceName)
+    return ioctl(fd, SIOCETHTOOL, request)
   } finally {
     close(fd)
   }
-  return value[ethtool_value.data >> 2]!
+}
+
+/** Receive queues of an interface: one where the driver doesn't say. */
+export function receiveQueues(interfaceName: string): number {
+  const value = new Uint32Array(ethtool_channels.size / 4)
+  value[0] = ETHTOOL_GCHANNELS
+  if (command(interfaceName, value) === -1) return 1
+  const { rx_count, combined_count } = ethtool_channels
+  return Math.max(1, value[rx_count >> 2] + value[combined_count >> 2])
 }
 
 export function hasOffload(interfaceName: string, offload: Offload): boolean {

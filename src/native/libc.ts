@@ -33,6 +33,8 @@ export const getsockopt: Call<
 export const sendto: Call<
   [fd: number, bytes: ArrayBufferView, count: number, flags: number, to: null, toBytes: 0]
 > = libc.func('long sendto(int, void*, size_t, int, void*, uint32_t)')
+export const recv: Call<[fd: number, into: ArrayBufferView, bytes: number, flags: number]> =
+  libc.func('long recv(int, void*, size_t, int)')
 /** `messages` is an array of `struct mmsghdr`. */
 export const sendmmsg: Call<[fd: number, messages: ArrayBufferView, count: number, flags: number]> =
   libc.func('int sendmmsg(int, void*, uint32_t, int)')
@@ -67,6 +69,10 @@ export const close: Call<[fd: number]> = libc.func('int close(int)')
 export const ioctl: Call<[fd: number, request: number, argument: ArrayBufferView]> = libc.func(
   'int ioctl(int, unsigned long, void*)',
 )
+/** Variadic in C, like ioctl; the calls that we make so have these arguments. */
+export const syscall: Call<
+  [number: number, command: number, argument: ArrayBufferView, bytes: number]
+> = libc.func('long syscall(long, long, void*, unsigned long)')
 export const if_nametoindex: Call<[name: string]> = libc.func(
   'uint32_t if_nametoindex(const char*)',
 )

@@ -25,9 +25,12 @@ export interface Mapping {
   readonly buffer: ArrayBuffer
 }
 
-/** Maps `bytes` of `fd` (-1 with MAP_ANONYMOUS), readable and writable. `what` is for errors. */
-export function map(fd: number, bytes: number, flags: number, what: string): Mapping {
-  const address = check(mmap(0, bytes, PROT_READ | PROT_WRITE, flags, fd, 0), 'mmap', what)
+/**
+ * Maps `bytes` of `fd` (-1 with MAP_ANONYMOUS) from `offset` on, readable and writable. `what` is
+ * for errors.
+ */
+export function map(fd: number, bytes: number, flags: number, what: string, offset = 0): Mapping {
+  const address = check(mmap(0, bytes, PROT_READ | PROT_WRITE, flags, fd, offset), 'mmap', what)
   return { address, bytes, buffer: viewOf(address, bytes) }
 }
 

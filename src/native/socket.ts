@@ -20,6 +20,10 @@ export const SO_RCVBUF = 8
 export const SO_ATTACH_FILTER = 26
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
+/** `asm-generic/socket.h`: a call polls the device for so many µs, instead of an interrupt. */
+export const SO_BUSY_POLL = 46
+export const SO_PREFER_BUSY_POLL = 69
+export const SO_BUSY_POLL_BUDGET = 70
 
 export const MSG_DONTWAIT = 0x40
 

@@ -30,7 +30,6 @@
 import { Batch } from '../engine/batch.js'
 import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'
 import { ACTION, FORWARD } from '../engine/verdict.js'
-import { drain } from '../native/eventfd.js'
 import { attachFilter } from '../native/filter.js'
 import {
   ARPHRD_ETHER,
@@ -44,24 +43,27 @@ import {
   TPACKET_V3,
 } from '../native/if-packet.js'
 import { readInterface } from '../native/interfaces.js'
-import { addressOf, bind, check, close, poll, socket } from '../native/libc.js'
+import { addressOf, bind, check, close, socket } from '../native/libc.js'
 import {
   AF_PACKET,
-  POLLERR,
-  POLLIN,
-  pollfd,
   SO_SNDBUF,
   SO_SNDBUFFORCE,
   SOCK_CLOEXEC,
   SOCK_RAW,
   SOL_SOCKET,
   setOption,
-  takeError,
   tryOption,
 } from '../native/socket.js'
 import { virtio_net_hdr } from '../native/virtio-net.js'
-import { coarseFilter, rejectingFilter, servingFilter } from './bpf-filter.js'
+import {
+  coarseFilter,
+  coarseLinkFilter,
+  linkFilter,
+  rejectingFilter,
+  servingFilter,
+} from './bpf-filter.js'
 import { PacketRing } from './packet-ring.js'
+import { PollSet } from './poll-set.js'
 import { SendVector } from './send-vector.js'
 
 export interface AfPacketOptions {
@@ -80,6 +82,8 @@ export interface AfPacketOptions {
   readonly batch?: number
   /** False: work without virtio headers, as on a kernel that refuses them. */
   readonly virtio?: boolean
+  /** ARP and neighbour discovery only: an XDP program has the rest (`af-xdp.ts`). */
+  readonly isLinkOnly?: boolean
 }
 
 const BLOCK_BYTES = 128 * 1024
@@ -94,7 +98,7 @@ const SEND_BUFFER_BYTES = 8 * 1024 * 1024
 const STATISTICS_EVERY = 1024
 
 /** Opens packet sockets on the interfaces. Nothing is received until `serve()` is called. */
-export function openAfPacket(options: AfPacketOptions): Port {
+export function openAfPacket(options: AfPacketOptions): AfPacketPort {
   return new AfPacketPort(options)
 }
 
@@ -166,7 +170,7 @@ class PacketArm implements Arm {
   }
 }
 
-class AfPacketPort implements Port {
+export class AfPacketPort implements Port {
   readonly name = 'af_packet'
   readonly arms: readonly PacketArm[]
   readonly outbox: Outbox
@@ -177,9 +181,8 @@ class AfPacketPort implements Port {
   readonly #outboxAddress: number
   /** A virtio header that says nothing, before each frame of our own. */
   readonly #nothing = new Uint8Array(virtio_net_hdr.size)
-  readonly #pollHalves: Int16Array
-  readonly #pollCount: number
-  readonly #wakeFd: number
+  readonly #sleep: PollSet
+  readonly #isLinkOnly: boolean
   #lastArm = 0
   #batchesUntilStatistics = STATISTICS_EVERY
   #isOpen = true
@@ -210,18 +213,13 @@ class AfPacketPort implements Port {
       this.#outgoing.set(slot, 0, addressOf(this.#nothing), virtio_net_hdr.size)
     }
 
-    this.#wakeFd = options.wakeFd ?? -1
-    const fds = [
-      ...arms.map((arm) => arm.fd),
-      ...(options.wakeFd === undefined ? [] : [this.#wakeFd]),
-    ]
-    this.#pollCount = fds.length
-    this.#pollHalves = new Int16Array((fds.length * pollfd.size) / 2)
-    const descriptors = new Int32Array(this.#pollHalves.buffer)
-    fds.forEach((fd, i) => {
-      descriptors[(i * pollfd.size + pollfd.fd) >> 2] = fd
-      this.#pollHalves[(i * pollfd.size + pollfd.events) >> 1] = POLLIN
-    })
+    this.#isLinkOnly = options.isLinkOnly ?? false
+    this.#sleep = new PollSet(this.descriptors, options.wakeFd)
+  }
+
+  /** The sockets, for whoever sleeps on them beside others. */
+  get descriptors(): number[] {
+    return this.arms.map((arm) => arm.fd)
   }
 
   receive(): Batch {
@@ -279,31 +277,19 @@ class AfPacketPort implements Port {
 
   wait(ms: number): void {
     for (let i = 0; i < this.arms.length; i++) if (this.arms[i].ring.isPartlyRead) return
-    const ready = poll(this.#pollHalves, this.#pollCount, Math.ceil(ms))
-    if (ready <= 0) {
-      this.#readStatistics()
-      return
-    }
-    for (let i = 0; i < this.#pollCount; i++) {
-      const events = this.#pollHalves[(i * pollfd.size + pollfd.revents) >> 1]
-      if (i === this.arms.length) {
-        if ((events & POLLIN) !== 0) drain(this.#wakeFd)
-      } else if ((events & POLLERR) !== 0) {
-        // The interface went down. The error is taken, or poll would report it for ever; frames
-        // come again by themselves when it is up.
-        takeError(this.arms[i].fd)
-      }
-    }
+    if (!this.#sleep.wait(ms)) this.#readStatistics()
   }
 
   serve(vips: readonly string[]): void {
-    const program = servingFilter(vips)
+    const [program, coarse] = this.#isLinkOnly
+      ? [linkFilter(vips), coarseLinkFilter]
+      : [servingFilter(vips), coarseFilter]
     for (const arm of this.arms) {
       try {
         attachFilter(arm.fd, program, arm.name)
       } catch {
         // Longer than net.core.optmem_max allows: the coarse one is correct too, only dearer.
-        attachFilter(arm.fd, coarseFilter(), arm.name)
+        attachFilter(arm.fd, coarse(), arm.name)
       }
     }
   }

@@ -13,6 +13,9 @@
  * for tagged and untagged frames, and of a doubly tagged frame it sees the inner tag's type where
  * the protocol should stand, and rejects it.
  *
+ * Beside an XDP program, which takes the IP packets, a packet socket is left with ARP and neighbour
+ * discovery: `linkFilter`.
+ *
  * A load beyond the end of a frame ends the program with "reject" (linux/filter.txt), so that a
  * truncated frame needs no test of its own.
  */
@@ -193,14 +196,62 @@ export function rejectingFilter(): bpf.Instruction[] {
  * instructions for (some 2,500 IPv4 or 450 IPv6 addresses), the coarse filter.
  */
 export function servingFilter(vips: readonly string[]): bpf.Instruction[] {
-  const addresses = vips.map(words)
-  const four = addresses.filter((a) => a.length === 1).map((a) => a[0])
-  const six = addresses.filter((a) => a.length === 4)
-  const program = composeServing(
-    [...new Set(four)].sort((a, b) => a - b),
-    six,
-  )
+  const six = vips.map(words).filter((address) => address.length === 4)
+  const program = composeServing(ascending4(vips), six)
   return program.length <= bpf.BPF_MAXINSNS ? program : coarseFilter()
+}
+
+/** The IPv4 addresses among the VIPs, each once. */
+function ascending4(vips: readonly string[]): number[] {
+  const four = vips.map(words).flatMap((address) => (address.length === 1 ? address : []))
+  return [...new Set(four)].sort((a, b) => a - b)
+}
+
+/** Of the filter for these VIPs the part that takes ARP and neighbour discovery. */
+export function linkFilter(vips: readonly string[]): bpf.Instruction[] {
+  const program = composeLink(ascending4(vips))
+  return program.length <= bpf.BPF_MAXINSNS ? program : coarseLinkFilter()
+}
+
+/** The same for more VIPs than fit: all ARP. */
+export function coarseLinkFilter(): bpf.Instruction[] {
+  return composeLink(undefined)
+}
+
+/** `four`: the targets of ARP requests that are taken, undefined for all. */
+function composeLink(four: readonly number[] | undefined): bpf.Instruction[] {
+  const p = new FilterProgram()
+  p.loadHalf(ETHER_TYPE)
+  p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
+  p.jumpIfEqual(ETH_P_ARP, four === undefined ? 'accept' : 'arp', 'reject')
+  if (four !== undefined) {
+    appendArp(p)
+    p.label('address')
+    chooseAmong(p, four)
+  }
+  p.label('ipv6')
+  p.loadByte(IPV6_NEXT_HEADER)
+  p.jumpIfEqual(IPPROTO_ICMPV6, 'icmpv6', 'reject')
+  p.label('icmpv6')
+  p.loadByte(ICMPV6_TYPE)
+  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, 'accept')
+  p.jumpIfEqual(NEIGHBOUR_ADVERTISEMENT, 'accept')
+  p.label('reject')
+  p.reject()
+  p.label('accept')
+  p.accept()
+  return p.assemble()
+}
+
+/** From the label `arp` on; a request goes on at `address`, its target in the accumulator. */
+function appendArp(p: FilterProgram): void {
+  p.label('arp')
+  p.loadHalf(ARP_OPERATION)
+  p.jumpIfEqual(ARP_REPLY, 'accept')
+  p.loadWord(ARP_SENDER)
+  p.keep()
+  p.loadWord(ARP_TARGET)
+  p.jumpIfSame('accept', 'address')
 }
 
 function composeServing(four: readonly number[], six: readonly number[][]): bpf.Instruction[] {
@@ -210,13 +261,7 @@ function composeServing(four: readonly number[], six: readonly number[][]): bpf.
   p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
   p.jumpIfEqual(ETH_P_ARP, 'arp', 'reject')
 
-  p.label('arp')
-  p.loadHalf(ARP_OPERATION)
-  p.jumpIfEqual(ARP_REPLY, 'accept')
-  p.loadWord(ARP_SENDER)
-  p.keep()
-  p.loadWord(ARP_TARGET)
-  p.jumpIfSame('accept', 'address')
+  appendArp(p)
 
   p.label('ipv4')
   p.loadWord(IPV4_DESTINATION)

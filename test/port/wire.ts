@@ -1,8 +1,9 @@
-/** What the tests of the af_packet port share: a wire with a director in it, and frames for it. */
+/** What the tests of the ports af_packet and af_xdp share: a wire with a director in it, and frames for it. */
 
 import type { Port } from '../../src/engine/port.js'
 import { FORWARDED } from '../../src/engine/verdict.js'
 import { type AfPacketOptions, openAfPacket } from '../../src/port/af-packet.js'
+import { type AfXdpOptions, openAfXdp } from '../../src/port/af-xdp.js'
 import { type Lab, macWords, makeNamespaces, type TestLike } from '../namespaces.js'
 import { RawPeer } from './raw-peer.js'
 
@@ -44,6 +45,15 @@ function headerChecksum(view: DataView, at: number): number {
 
 /** client --- a:in [director] b:out --- server, with a peer at both ends. */
 export function twoArms(test: TestLike, options: Partial<AfPacketOptions> = {}) {
+  return wireOf(test, (interfaces) => openAfPacket({ interfaces, ...options }))
+}
+
+/** The same for af_xdp. */
+export function twoXdpArms(test: TestLike, options: Partial<AfXdpOptions> = {}) {
+  return wireOf(test, (interfaces) => openAfXdp({ interfaces, ...options }))
+}
+
+function wireOf(test: TestLike, open: (interfaces: string[]) => Port) {
   const lab = makeNamespaces(test, {
     hosts: ['client', 'director', 'server'],
     links: [
@@ -53,8 +63,7 @@ export function twoArms(test: TestLike, options: Partial<AfPacketOptions> = {}) 
     ipv6: false,
   })
   if (lab === undefined) return undefined
-  const interfaces = ['in', 'out']
-  const port = lab.inside('director', () => openAfPacket({ interfaces, ...options }))
+  const port = lab.inside('director', () => open(['in', 'out']))
   const client = lab.inside('client', () => new RawPeer('eth0'))
   const server = lab.inside('server', () => new RawPeer('eth0'))
   test.teardown(() => {

@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander'
 import { controlPath } from '../../control/client.js'
 import { ControlServer } from '../../control/server.js'
 import { DirectorDaemon } from '../../daemon/director-daemon.js'
-import type { EngineName } from '../../daemon/messages.js'
+import { ENGINES, type EngineName } from '../../daemon/messages.js'
 import type { Mode } from '../../engine/director-state.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
 import { type ReportOptions, Reports } from '../reports.js'
@@ -20,12 +20,17 @@ Examples:
   uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
   uipvs run -i eth0 --metrics 127.0.0.1:9105 --proc /run/uipvs/proc
                                                     for Prometheus; for node_exporter
+  uipvs run -i eth0 --engine af_packet              not through XDP (auto takes the fastest there is)
   uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
 
 The director answers ARP for its VIPs, finds the MAC addresses of the realservers, and keeps this
 machine's own kernel from answering what it forwards (an nftables table, removed at the end).`
 
+/** A tenth of a second: nothing else of the director would have its turn. */
+const BUSY_POLL_MAX = 100_000
+
 interface RunOptions extends ReportOptions {
+  busyPoll?: number
   interface?: string[]
   engine: 'auto' | EngineName | 'none'
   rules?: string
@@ -45,6 +50,15 @@ function whole(text: string): number {
   return value
 }
 
+function microseconds(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > BUSY_POLL_MAX) {
+    const hint = `1 to ${BUSY_POLL_MAX}; 20 is usual`
+    throw new CliFailure(`'${text}' is no number of µs (--busy-poll)`, EXIT_USAGE, hint)
+  }
+  return value
+}
+
 export function register(program: Command): void {
   program
     .command('run')
@@ -58,8 +72,14 @@ export function register(program: Command): void {
     )
     .addOption(
       new Option('--engine <name>', 'how frames are taken')
-        .choices(['auto', 'af_packet', 'libpcap', 'none'])
+        .choices(['auto', ...ENGINES, 'none'])
         .default('auto'),
+    )
+    .addOption(
+      new Option(
+        '--busy-poll <µs>',
+        'af_xdp: poll the network card for so long, instead of waiting for its interrupts; needs a processor of its own',
+      ).argParser(microseconds),
     )
     .option('--rules <file>', 'rules to begin with, in the format of ipvsadm-save; - reads stdin')
     .addOption(
@@ -97,14 +117,25 @@ async function run(options: RunOptions): Promise<void> {
   const text = options.rules === undefined ? '' : readInput(file)
   const rules = readRules(text, file)
   const log = (line: string) => process.stderr.write(`uipvs: ${line}\n`)
-  const engine = options.engine === 'auto' ? 'af_packet' : options.engine
-  const reason = options.engine === 'auto' ? ' (auto: the fastest that this version has)' : ''
   const path = options.control ?? controlPath(process.env)
   const limits =
     options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
   const reports = new Reports(options)
-  const { mode, arp, guard, quiet } = options
-  const director = new DirectorDaemon({ interfaces, engine, mode, arp, guard, quiet, limits, log })
+  const { engine, mode, arp, guard, quiet, busyPoll: busyPollMicroseconds = 0 } = options
+  if (busyPollMicroseconds > 0 && engine !== 'auto' && engine !== 'af_xdp') {
+    throw new CliFailure('--busy-poll is for af_xdp', EXIT_USAGE, `leave it out with ${engine}`)
+  }
+  const director = new DirectorDaemon({
+    interfaces,
+    engine,
+    busyPollMicroseconds,
+    mode,
+    arp,
+    guard,
+    quiet,
+    limits,
+    log,
+  })
   const server = new ControlServer(path, director)
   // From now on: whoever stops a director that is still beginning shall find nothing left of it.
   const stopped = new Promise<undefined>((resolve) => {
@@ -136,7 +167,7 @@ async function run(options: RunOptions): Promise<void> {
     throw error
   }
   const arms = interfaces.length === 0 ? 'no interface' : interfaces.join(', ')
-  log(`ready: ${engine}${reason} on ${arms}, ${mode} mode, control socket ${path}`)
+  log(`ready: ${director.describeEngine()} on ${arms}, ${mode} mode, control socket ${path}`)
   void server.prepare()
   const ended = await Promise.race([stopped, director.gone])
   await server.close()

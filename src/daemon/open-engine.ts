@@ -1,0 +1,59 @@
+/**
+ * Which engine a director gets: the one that was asked for, or with `auto` the fastest that the
+ * machine, its privileges and its interfaces allow.
+ */
+import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
+import { EngineHandle, type EngineOptions } from './engine-handle.js'
+import { ENGINES, type EngineName } from './messages.js'
+
+export interface OpenedEngine {
+  readonly name: EngineName
+  readonly handle: EngineHandle
+  readonly isAuto: boolean
+  /** With `auto`: the engines that could not be had, and why. */
+  readonly refused: readonly { readonly name: EngineName; readonly why: string }[]
+}
+
+export async function openEngine(
+  wanted: EngineName | 'auto',
+  options: Omit<EngineOptions, 'engine'>,
+): Promise<OpenedEngine> {
+  const isAuto = wanted === 'auto'
+  const refused: { name: EngineName; error: Error }[] = []
+  for (const name of isAuto ? ENGINES : [wanted]) {
+    try {
+      const handle = await EngineHandle.start({ ...options, engine: name })
+      return {
+        name,
+        handle,
+        isAuto,
+        refused: refused.map((each) => ({ name: each.name, why: each.error.message })),
+      }
+    } catch (error) {
+      refused.push({ name, error: error as Error })
+    }
+  }
+  // What refuses packet sockets refuses the others too, and says why in the plainest words.
+  throw (refused.find(({ name }) => name === 'af_packet') ?? refused[0]).error
+}
+
+/** For the ready line: which engine, how it takes frames, and with `auto` why this one. */
+export function describeEngine({ name, handle, isAuto, refused }: OpenedEngine): string {
+  const notes = handle.modes.map(
+    ({ arm, mode, isZeroCopy }) => `${arm} ${mode}, ${isZeroCopy ? 'zero-copy' : 'copy'}`,
+  )
+  if (isAuto) notes.unshift('auto: the fastest that can be had here')
+  for (const each of refused) notes.push(`not ${each.name}: ${each.why}`)
+  return notes.length === 0 ? name : `${name} (${notes.join('; ')})`
+}
+
+/** Interfaces whose receiving side joins frames to more than this engine can send on. */
+export function offloadWarnings(opened: OpenedEngine, interfaces: readonly string[]): string[] {
+  const { name, handle } = opened
+  const generic = handle.modes.filter(({ mode }) => mode === 'generic').map(({ arm }) => arm)
+  const exposed = name === 'libpcap' ? interfaces : generic
+  const what = name === 'libpcap' ? name : `${name} in generic mode`
+  return exposed
+    .filter((arm) => hasOffload(arm, 'gro') || hasLargeReceive(arm))
+    .map((arm) => `${arm} joins frames, and ${what} can't send those; ethtool -K ${arm} gro off lro off`)
+}

@@ -1,0 +1,101 @@
+/**
+ * What the XDP programs of all arms ask: which addresses and ports are served, and where fragments
+ * went. `serve()` changes the map entry by entry while the programs run; a frame in between is
+ * judged by the old rules or by the new ones.
+ */
+import { isIPv6 } from 'node:net'
+import type { SharedVip } from '../engine/port.js'
+import {
+  BPF_F_NO_PREALLOC,
+  BPF_MAP_TYPE_HASH,
+  BPF_MAP_TYPE_LRU_HASH,
+  BpfMap,
+} from '../native/bpf.js'
+import { words } from './bpf-filter.js'
+import { fragmentKey, SHARED, servedKey, WHOLE } from './xdp-program.js'
+
+/** More than a director has services; each VIP and each port of a shared VIP is an entry. */
+const ENTRIES_MAX = 262_144
+/** Datagrams whose first fragment went by. */
+const FRAGMENTS = 4096
+const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const
+
+export class XdpMaps {
+  readonly served: BpfMap
+  readonly fragments: BpfMap
+  /** What `served` holds: keys as text, and values. */
+  #entries = new Map<string, number>()
+
+  constructor() {
+    const { size } = servedKey
+    const flags = BPF_F_NO_PREALLOC
+    this.served = new BpfMap('uipvs_served', BPF_MAP_TYPE_HASH, size, 4, ENTRIES_MAX, flags)
+    try {
+      const bytes = fragmentKey.size
+      this.fragments = new BpfMap('uipvs_fragments', BPF_MAP_TYPE_LRU_HASH, bytes, 8, FRAGMENTS)
+    } catch (error) {
+      this.served.close()
+      throw error
+    }
+  }
+
+  /** Makes the map say what is wanted. `shared`: the VIPs that the kernel holds, too. */
+  serve(vips: readonly string[], shared: readonly SharedVip[]): void {
+    const wanted = entriesOf(vips, shared)
+    const old = [...this.#entries.keys()].filter((key) => !wanted.has(key))
+    // Ports come before the VIP that they belong to, and go after it: no frame finds a VIP without.
+    for (const [key, value] of [...wanted].sort(([a], [b]) => order(a) - order(b))) {
+      if (this.#entries.get(key) !== value) this.#set(key, value)
+    }
+    for (const key of old.sort((a, b) => order(b) - order(a))) {
+      this.served.delete(Buffer.from(key, 'hex'))
+      this.#entries.delete(key)
+    }
+  }
+
+  #set(key: string, value: number): void {
+    this.served.set(Buffer.from(key, 'hex'), Uint32Array.of(value))
+    this.#entries.set(key, value)
+  }
+
+  close(): void {
+    this.served.close()
+    this.fragments.close()
+  }
+}
+
+/** VIPs, whose protocol is 0, behind their ports. */
+function order(key: string): number {
+  return key.slice(servedKey.protocol * 2, servedKey.protocol * 2 + 2) === '00' ? 1 : 0
+}
+
+/** The entries of `served` as `xdp-program.ts` lists them. */
+export function entriesOf(
+  vips: readonly string[],
+  shared: readonly SharedVip[],
+): Map<string, number> {
+  const entries = new Map<string, number>()
+  for (const vip of vips) entries.set(keyOf(vip, 0, 0), WHOLE)
+  for (const { address, ports } of shared) {
+    if (!entries.has(keyOf(address, 0, 0))) continue
+    entries.set(keyOf(address, 0, 0), SHARED)
+    for (const { protocol, port } of ports) {
+      const any = keyOf(address, PROTOCOLS[protocol], 0)
+      if (port === 0) entries.set(any, WHOLE)
+      else {
+        entries.set(keyOf(address, PROTOCOLS[protocol], port), WHOLE)
+        if (!entries.has(any)) entries.set(any, SHARED)
+      }
+    }
+  }
+  return entries
+}
+
+function keyOf(address: string, protocol: number, port: number): string {
+  const key = new DataView(new ArrayBuffer(servedKey.size))
+  words(address).forEach((word, i) => key.setUint32(servedKey.address + i * 4, word))
+  key.setUint16(servedKey.port, port)
+  key.setUint8(servedKey.protocol, protocol)
+  key.setUint8(servedKey.family, isIPv6(address) ? 6 : 4)
+  return Buffer.from(key.buffer).toString('hex')
+}

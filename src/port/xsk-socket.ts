@@ -1,0 +1,274 @@
+/**
+ * One AF_XDP socket: one receive queue of an interface, and the way out through it.
+ *
+ * A frame's chunk goes round:
+ *
+ *      free --> fill --> (kernel) --> rx --> a batch --+--> tx --> (kernel) --> completion --> free
+ *                                                      +--> free, if it is not forwarded
+ *
+ * and may leave by another socket than it came in by: all sockets of a port share the umem.
+ */
+import {
+  AF_XDP,
+  SOL_XDP,
+  XDP_COPY,
+  XDP_MAX_TX_SKB_BUDGET,
+  XDP_MMAP_OFFSETS,
+  XDP_OPTIONS,
+  XDP_OPTIONS_ZEROCOPY,
+  XDP_PGOFF_RX_RING,
+  XDP_PGOFF_TX_RING,
+  XDP_RX_RING,
+  XDP_SHARED_UMEM,
+  XDP_STATISTICS,
+  XDP_TX_RING,
+  XDP_UMEM_COMPLETION_RING,
+  XDP_UMEM_FILL_RING,
+  XDP_UMEM_PGOFF_COMPLETION_RING,
+  XDP_UMEM_PGOFF_FILL_RING,
+  XDP_UMEM_REG,
+  XDP_USE_NEED_WAKEUP,
+  xdp_mmap_offsets,
+  xdp_statistics,
+  xdp_umem_reg,
+  xdpAddress,
+} from '../native/if-xdp.js'
+import {
+  bind,
+  check,
+  close,
+  errno,
+  errnoOf,
+  getsockopt,
+  recv,
+  SystemCallError,
+  sendto,
+  setsockopt,
+  socket,
+} from '../native/libc.js'
+import {
+  MSG_DONTWAIT,
+  SO_BUSY_POLL,
+  SO_BUSY_POLL_BUDGET,
+  SO_PREFER_BUSY_POLL,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_SOCKET,
+  setOption,
+  tryOption,
+} from '../native/socket.js'
+import type { Umem } from './umem.js'
+import { ConsumerRing, ProducerRing } from './xsk-ring.js'
+
+const EBUSY = errnoOf('EBUSY')
+const ENETDOWN = errnoOf('ENETDOWN')
+const ENXIO = errnoOf('ENXIO')
+const ENOBUFS = errnoOf('ENOBUFS')
+/** Frames that one call may send. The kernel refuses more than the ring has. */
+const SEND_BUDGET = 256
+/** Frames that the kernel takes from a device in one go when it polls busily. */
+const BUSY_POLL_BUDGET = 64
+/** Calls in a row that change nothing before the rest is left for later. */
+const FRUITLESS_CALLS_MAX = 2
+
+export interface XskOptions {
+  readonly interface: string
+  readonly index: number
+  readonly queue: number
+  /** Entries of each ring, a power of two. */
+  readonly entries: number
+  /** Have the kernel copy frames, where the device could write them itself. */
+  readonly copy: boolean
+  /** Microseconds for which a call may poll the device; 0 leaves that to interrupts. */
+  readonly busyPollMicroseconds: number
+  /** The socket that the umem was registered with; none: this one. */
+  readonly first: XskSocket | undefined
+}
+
+export class XskSocket {
+  readonly fd: number
+  readonly queue: number
+  readonly rx: ConsumerRing
+  readonly tx: ProducerRing
+  readonly fill: ProducerRing
+  readonly completion: ConsumerRing
+  readonly isZeroCopy: boolean
+  /** The interface is down: what is to leave by it is refused. */
+  isDown = false
+  /** Frames that the device dropped on their way out. */
+  sendErrors = 0
+  readonly #umem: Umem
+  readonly #nothing = new Uint8Array(0)
+  readonly #statistics = new Uint32Array(xdp_statistics.size / 4)
+  readonly #statisticsBytes = new Uint32Array(1)
+  #drops = 0
+
+  constructor(umem: Umem, options: XskOptions) {
+    const where = `${options.interface}, queue ${options.queue}`
+    this.#umem = umem
+    this.queue = options.queue
+    this.fd = check(socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket AF_XDP', where)
+    const rings: { close(): void }[] = []
+    const keep = <R extends { close(): void }>(ring: R): R => {
+      rings.push(ring)
+      return ring
+    }
+    try {
+      if (options.first === undefined) registerUmem(this.fd, umem, where)
+      const { entries } = options
+      this.#setRing(XDP_UMEM_FILL_RING, entries, 'XDP_UMEM_FILL_RING', where)
+      this.#setRing(XDP_UMEM_COMPLETION_RING, entries, 'XDP_UMEM_COMPLETION_RING', where)
+      this.#setRing(XDP_RX_RING, entries, 'XDP_RX_RING', where)
+      this.#setRing(XDP_TX_RING, entries, 'XDP_TX_RING', where)
+      const at = readOffsets(this.fd, where)
+      const { fd } = this
+      this.rx = keep(new ConsumerRing(fd, 'rx', at, XDP_PGOFF_RX_RING, entries, where))
+      this.tx = keep(new ProducerRing(fd, 'tx', at, XDP_PGOFF_TX_RING, entries, where))
+      this.fill = keep(new ProducerRing(fd, 'fr', at, XDP_UMEM_PGOFF_FILL_RING, entries, where))
+      const page = XDP_UMEM_PGOFF_COMPLETION_RING
+      this.completion = keep(new ConsumerRing(fd, 'cr', at, page, entries, where))
+      // Refused by kernels before 6.17, which then send 32 frames a call.
+      tryOption(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, SEND_BUDGET)
+      if (options.busyPollMicroseconds > 0) pollBusily(fd, options.busyPollMicroseconds, where)
+      this.refill()
+      this.#bind(options, where)
+      this.isZeroCopy = readZeroCopy(fd, where)
+    } catch (error) {
+      for (const ring of rings) ring.close()
+      close(this.fd)
+      throw error
+    }
+  }
+
+  #setRing(option: number, entries: number, name: string, where: string): void {
+    setOption(this.fd, SOL_XDP, option, entries, `${name} (${where})`)
+  }
+
+  #bind(options: XskOptions, where: string): void {
+    const { first, index, queue, copy } = options
+    const flags =
+      first === undefined ? XDP_USE_NEED_WAKEUP | (copy ? XDP_COPY : 0) : XDP_SHARED_UMEM
+    const address = xdpAddress(index, queue, flags, first?.fd)
+    if (bind(this.fd, address, address.length) === 0) return
+    const code = errno()
+    const hint =
+      code === EBUSY
+        ? 'another AF_XDP socket has this queue: stop that program, or use --engine af_packet'
+        : undefined
+    throw new SystemCallError('bind AF_XDP', code, where, hint)
+  }
+
+  /** Takes back the chunks of frames that have left. */
+  reap(): void {
+    const { completion } = this
+    for (let n = completion.waiting(); n > 0; n--) this.#umem.give(completion.takeAddress())
+    completion.release()
+  }
+
+  /** Gives the kernel free chunks for frames to come, as many as it has room for. */
+  refill(): void {
+    const { fill } = this
+    const umem = this.#umem
+    let room = Math.min(fill.room(fill.size), umem.freeCount)
+    for (; room > 0; room--) fill.pushAddress(umem.take())
+    fill.submit()
+  }
+
+  /** Calls the kernel if it waits for that before it receives more. */
+  wakeReceiver(): void {
+    if (this.fill.needsWakeup) recv(this.fd, this.#nothing, 0, MSG_DONTWAIT)
+  }
+
+  /** Has the device polled: with busy polling it is we who drive it. */
+  poll(): void {
+    recv(this.fd, this.#nothing, 0, MSG_DONTWAIT)
+  }
+
+  /** Has the kernel send what was submitted. What it can't take now waits for the next call. */
+  kick(): void {
+    const { tx } = this
+    let left = tx.pending()
+    let fruitless = 0
+    while (left > 0) {
+      if (!tx.needsWakeup) return
+      const sent = sendto(this.fd, this.#nothing, 0, MSG_DONTWAIT, null, 0)
+      const error = sent === 0 ? 0 : errno()
+      if (error === ENETDOWN || error === ENXIO) {
+        this.isDown = true
+        return
+      }
+      // The device dropped one: it is completed like those that were sent.
+      if (error === EBUSY) this.sendErrors++
+      this.isDown = false
+      const before = left
+      left = tx.pending()
+      if (left > 0) this.reap() // a full completion ring stops the sender, too
+      fruitless = left === before ? fruitless + 1 : 0
+      if (fruitless === FRUITLESS_CALLS_MAX) return
+    }
+  }
+
+  /** Whether the interface, which was down, takes frames again. */
+  retry(): void {
+    this.isDown = sendto(this.fd, this.#nothing, 0, MSG_DONTWAIT, null, 0) !== 0
+    if (this.isDown && errno() !== ENETDOWN && errno() !== ENXIO) this.isDown = false
+  }
+
+  /** Frames that found no room since the last time this was asked. A system call. */
+  takeDrops(): number {
+    this.#statisticsBytes[0] = xdp_statistics.size
+    const statistics = this.#statistics
+    if (getsockopt(this.fd, SOL_XDP, XDP_STATISTICS, statistics, this.#statisticsBytes) !== 0) {
+      return 0
+    }
+    const total =
+      statistics[xdp_statistics.rx_dropped >> 2] + statistics[xdp_statistics.rx_ring_full >> 2]
+    const drops = total - this.#drops
+    this.#drops = total
+    return drops
+  }
+
+  close(): void {
+    for (const ring of [this.rx, this.tx, this.fill, this.completion]) ring.close()
+    close(this.fd)
+  }
+}
+
+function registerUmem(fd: number, umem: Umem, where: string): void {
+  const request = new BigUint64Array(xdp_umem_reg.size / 8)
+  request[xdp_umem_reg.addr >> 3] = BigInt(umem.address)
+  request[xdp_umem_reg.len >> 3] = BigInt(umem.bytes)
+  new Uint32Array(request.buffer)[xdp_umem_reg.chunk_size >> 2] = umem.chunkBytes
+  if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, request, xdp_umem_reg.size) === 0) return
+  const code = errno()
+  const megabytes = Math.ceil(umem.bytes / 2 ** 20)
+  const hint =
+    code === ENOBUFS
+      ? `it pins ${megabytes} MiB: raise the limit (\`ulimit -l\`, LimitMEMLOCK=) or give it CAP_IPC_LOCK`
+      : undefined
+  throw new SystemCallError('setsockopt XDP_UMEM_REG', code, where, hint)
+}
+
+function readOffsets(fd: number, where: string): BigUint64Array {
+  const offsets = new BigUint64Array(xdp_mmap_offsets.size / 8)
+  const bytes = Uint32Array.of(xdp_mmap_offsets.size)
+  const got = getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, offsets, bytes)
+  check(got, 'getsockopt XDP_MMAP_OFFSETS', where)
+  if (bytes[0] !== xdp_mmap_offsets.size) {
+    throw new Error(`this kernel's AF_XDP is too old (${where}); Linux 5.10 or later is needed`)
+  }
+  return offsets
+}
+
+function readZeroCopy(fd: number, where: string): boolean {
+  const flags = new Uint32Array(1)
+  const got = getsockopt(fd, SOL_XDP, XDP_OPTIONS, flags, Uint32Array.of(4))
+  check(got, 'getsockopt XDP_OPTIONS', where)
+  return (flags[0] & XDP_OPTIONS_ZEROCOPY) !== 0
+}
+
+function pollBusily(fd: number, microseconds: number, where: string): void {
+  setOption(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, 1, `SO_PREFER_BUSY_POLL (${where})`)
+  setOption(fd, SOL_SOCKET, SO_BUSY_POLL, microseconds, `SO_BUSY_POLL (${where})`)
+  setOption(fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, BUSY_POLL_BUDGET, `SO_BUSY_POLL_BUDGET (${where})`)
+}
