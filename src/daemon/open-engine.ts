@@ -55,5 +55,8 @@ export function offloadWarnings(opened: OpenedEngine, interfaces: readonly strin
   const what = name === 'libpcap' ? name : `${name} in generic mode`
   return exposed
     .filter((arm) => hasOffload(arm, 'gro') || hasLargeReceive(arm))
-    .map((arm) => `${arm} joins frames, and ${what} can't send those; ethtool -K ${arm} gro off lro off`)
+    .map(
+      (arm) =>
+        `${arm} joins frames, and ${what} can't send those; ethtool -K ${arm} gro off lro off`,
+    )
 }

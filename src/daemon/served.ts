@@ -34,7 +34,7 @@ function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedServi
   return Array.from({ length: high - low + 1 }, (_, i) => ({ protocol, address, port: low + i }))
 }
 
-/** The VIPs that the kernel holds too, each with its services: for a port that takes frames away. */
+/** The VIPs that the kernel holds too, with their services: for a port that takes frames away. */
 export function sharedWithKernel({ vips, services }: GuardState): SharedVip[] {
   return vips
     .filter((vip) => vip.onKernel)

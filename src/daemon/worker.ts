@@ -1,7 +1,7 @@
 /**
- * The packet engine's own thread (af_xdp, af_packet), or process (libpcap, whose addon only lives in the
- * main thread of one). This is the only file that knows that it is a worker: it opens the port,
- * builds the director over the memory it was given, and breathes.
+ * The packet engine's own thread (af_xdp, af_packet), or process (libpcap, whose addon only lives
+ * in the main thread of one). This is the only file that knows that it is a worker: it opens the
+ * port, builds the director over the memory it was given, and breathes.
  *
  *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms)
  *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes

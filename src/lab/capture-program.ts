@@ -1,7 +1,8 @@
 /**
- * What watches an interface of the lab: `node capture-program.js INTERFACE`. Prints `listening`,
- * and then each frame in either direction, one a line, in hex. Ends at SIGTERM, after it has
- * written what came before.
+ * What watches an interface of the lab: `node capture-program.js INTERFACE [MAC]`. Prints
+ * `listening` and the MAC address (by default the interface's) whose frames are to count as
+ * outgoing, and then each frame in either direction, one a line, in hex. Ends at SIGTERM, after it
+ * has written what came before.
  */
 import { writeSync } from 'node:fs'
 import { FrameSocket } from '../native/frame-socket.js'
@@ -23,5 +24,5 @@ if (process.argv[1] === import.meta.filename) {
     frames.close()
   })
   // Last: from here on SIGTERM finds its handler, and whoever waits for this line may send it.
-  writeSync(1, `listening ${frames.interface.mac}\n`)
+  writeSync(1, `listening ${process.argv[3] ?? frames.interface.mac}\n`)
 }

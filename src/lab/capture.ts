@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { ETH_P_IP, ETH_P_IPV6, HEADER_BYTES } from '../wire/ethernet.js'
 import { type Lab, PROGRAMS } from './lab.js'
 import type { LabProcess } from './state.js'
-import type { Host } from './topology.js'
+import type { Host, Namespace } from './topology.js'
 
 export interface CapturedFrame {
   /** Sent by the host that captured it (its source is that host's MAC address); else received. */
@@ -22,9 +22,21 @@ export class Capture {
 
   /** Returns when frames are being caught. */
   static async start(lab: Lab, host: Host, interfaceName = 'eth0'): Promise<Capture> {
-    const role = `capture-${host}-${lab.nextNumber()}`
-    const command = [process.execPath, PROGRAMS.capture, interfaceName]
-    const program = lab.start(host, role, command)
+    return await Capture.#start(lab, host, [interfaceName])
+  }
+
+  /**
+   * At the other end of the wire of a host on the segment: what XDP takes there, packet sockets of
+   * that host do not see. Frames of the host with the MAC address `mac` count as outgoing.
+   */
+  static async ofWire(lab: Lab, host: Host, mac: string): Promise<Capture> {
+    return await Capture.#start(lab, 'segment', [host, mac])
+  }
+
+  static async #start(lab: Lab, place: Namespace, words: readonly string[]): Promise<Capture> {
+    const role = `capture-${place}-${lab.nextNumber()}`
+    const command = [process.execPath, PROGRAMS.capture, ...words]
+    const program = lab.start(place, role, command)
     await lab.untilReady(program, () => /^listening .*\n/.test(lab.log(role)))
     return new Capture(lab, program)
   }

@@ -3,7 +3,7 @@
  * It returns values; `report.ts` prints them, and the tests assert on them.
  *
  *   1. the director starts, and gets the article's rules through uipvsadm
- *   2. two captures start: at the director's arm and at the client's
+ *   2. two captures start: on the director's wire and at the client's
  *   3. the client asks, with the system's tools where they are, else with sockets of ours
  *   4. the captures end: each frame that reached the director is paired with the one it sent on
  *   5. an echo request to the VIP (after the captures: its answer may come from the director)
@@ -100,7 +100,7 @@ export async function demonstrate(lab: Lab, ipv6: boolean, tell: Tell): Promise<
   const rules = [...articleRules(), ...(ipv6 ? ipv6Rules() : [])].map((args) => uipvsadm(lab, args))
   tell({ rules })
 
-  const atDirector = await Capture.start(lab, 'director')
+  const atDirector = await Capture.ofWire(lab, 'director', macOf(DIP))
   const atClient = await Capture.start(lab, 'client')
   const asked = askAll(lab, ipv6, hasRawSocket)
   const clientFrames = atClient.stop()

@@ -135,7 +135,7 @@ export class Lab {
    * directory. It gets a session of its own, so that Ctrl-C reaches the owner of the lab only.
    */
   start(
-    host: Host,
+    host: Namespace,
     role: string,
     command: readonly string[],
     env: NodeJS.ProcessEnv = {},
@@ -227,18 +227,20 @@ export class Lab {
   }
 
   /**
-   * libpcap hands us frames as the sender's kernel left them: with checksums that "hardware" would
-   * have finished, and longer than the MTU. So with that engine the hosts do all of it themselves.
+   * libpcap and XDP hand us frames as the sender's kernel left them: with checksums that "hardware"
+   * would have finished, and (libpcap) longer than the MTU. The director finishes those checksums,
+   * but here it is to be seen that it changes nothing: so the hosts do all of it themselves.
    * Returns what was done, as a person would type it; empty for other engines.
    */
   switchOffloadsOff(): string {
-    if (this.#state.engine !== 'libpcap') return ''
+    const { engine } = this.#state
+    if (engine !== 'libpcap' && engine !== 'af_xdp') return ''
     for (const host of HOSTS) {
       const interfaces = host === 'router' ? ['eth0', 'eth1'] : ['eth0']
       const result = this.run(host, [process.execPath, PROGRAMS.offload, ...interfaces])
       if (result.status !== 0) throw new CommandError(`offloads off (in ${host})`, result.stderr)
     }
-    return 'ethtool -K eth0 rx off tx off sg off tso off gso off gro off   (every host: libpcap)'
+    return `ethtool -K eth0 rx off tx off sg off tso off gso off gro off   (every host: ${engine})`
   }
 
   /** From now on the lab stays when its owner ends. */

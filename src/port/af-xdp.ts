@@ -32,8 +32,8 @@ import { type AfPacketPort, openAfPacket } from './af-packet.js'
 import { completeChecksum } from './partial-checksum.js'
 import { PollSet } from './poll-set.js'
 import { Umem } from './umem.js'
-import { type XdpAttachment, attach } from './xdp-attach.js'
 import { findArms, openArms, type XdpArm } from './xdp-arm.js'
+import { attach, type XdpAttachment } from './xdp-attach.js'
 import { XdpMaps } from './xdp-maps.js'
 import type { XskSocket } from './xsk-socket.js'
 
@@ -154,7 +154,7 @@ class AfXdpPort implements Port {
     const batch = this.#batch
     const waiting = socket.rx.waiting()
     if (waiting === 0) return false
-    const count = waiting < batch.capacity ? waiting : batch.capacity
+    const count = Math.min(waiting, batch.capacity)
     socket.rx.takeFrames(count, batch.offset, batch.length)
     socket.rx.release()
     const { view, offset, length } = batch
@@ -166,7 +166,10 @@ class AfXdpPort implements Port {
   }
 
   settle(batch: Batch): void {
-    if (batch !== this.#batch) return this.#link.settle(batch)
+    if (batch !== this.#batch) {
+      this.#link.settle(batch)
+      return
+    }
     const umem = this.#umem
     const arms = this.arms
     const { count, offset, length, verdict, egress } = batch

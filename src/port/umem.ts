@@ -19,7 +19,7 @@ const CHUNK_BYTES = [2048, 4096] as const
 const LINK_HEADER_BYTES = 18
 const UMEM_BYTES_MAX = 2 ** 31
 
-/** The longest IP packet that a chunk of so many bytes holds, with its Ethernet header and a tag. */
+/** The longest IP packet that a chunk holds, with its Ethernet header and a tag. */
 function mtuOf(chunkBytes: number): number {
   return chunkBytes - XDP_PACKET_HEADROOM - LINK_HEADER_BYTES
 }

@@ -41,11 +41,7 @@ interface SocketOptions {
 }
 
 /** Opens all sockets: without copies if every device can do that, else all with copies. */
-export function openArms(
-  found: readonly FoundArm[],
-  umem: Umem,
-  options: SocketOptions,
-): XdpArm[] {
+export function openArms(found: readonly FoundArm[], umem: Umem, options: SocketOptions): XdpArm[] {
   try {
     return openAll(found, umem, options)
   } catch (error) {

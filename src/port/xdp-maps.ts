@@ -12,7 +12,7 @@ import {
   BpfMap,
 } from '../native/bpf.js'
 import { words } from './bpf-filter.js'
-import { fragmentKey, SHARED, servedKey, WHOLE } from './xdp-program.js'
+import { fragmentKey, SHARED, servedKey, WHOLE } from './xdp-keys.js'
 
 /** More than a director has services; each VIP and each port of a shared VIP is an entry. */
 const ENTRIES_MAX = 262_144
@@ -69,7 +69,7 @@ function order(key: string): number {
   return key.slice(servedKey.protocol * 2, servedKey.protocol * 2 + 2) === '00' ? 1 : 0
 }
 
-/** The entries of `served` as `xdp-program.ts` lists them. */
+/** The entries of `served` as `xdp-keys.ts` lists them. */
 export function entriesOf(
   vips: readonly string[],
   shared: readonly SharedVip[],
@@ -93,7 +93,7 @@ export function entriesOf(
 
 function keyOf(address: string, protocol: number, port: number): string {
   const key = new DataView(new ArrayBuffer(servedKey.size))
-  words(address).forEach((word, i) => key.setUint32(servedKey.address + i * 4, word))
+  for (const [i, word] of words(address).entries()) key.setUint32(servedKey.address + i * 4, word)
   key.setUint16(servedKey.port, port)
   key.setUint8(servedKey.protocol, protocol)
   key.setUint8(servedKey.family, isIPv6(address) ? 6 : 4)

@@ -19,16 +19,7 @@
  * and the director has copies by a packet socket (`af-packet.ts`, `linkFilter`).
  *
  * Which addresses and ports are served stands in a hash map, `served`, that changes while the
- * program runs (`xdp-maps.ts`). One kind of key serves for all questions:
- *
- *        0                 16           18         19       20
- *        | address         | port       | protocol | family |
- *
- *        VIP, 0, 0      -> WHOLE        all of it is the director's
- *                          SHARED       the kernel holds it: ask for protocol and port
- *        VIP, port, p   -> WHOLE        this port is served
- *        VIP, 0, p      -> WHOLE        every port of the protocol is served
- *                          SHARED       some of them are
+ * program runs (`xdp-maps.ts`): VIP by VIP, and for those that are shared port by port.
  *
  * Fragments behind the first carry no ports: where the first one went is kept in `fragments`, an
  * LRU map. One that comes before its first goes to the director, where it waits for it, if the VIP
@@ -37,8 +28,9 @@
  *
  * One 802.1Q or 802.1ad tag is looked through, as packet sockets do; frames with more pass.
  */
+
+import { XDP_PASS, xdp_md } from '../native/bpf.js'
 import {
-  BPF_ADD,
   BPF_AND,
   BPF_B,
   BPF_DW,
@@ -66,22 +58,8 @@ import {
   R9,
   R10,
 } from '../native/bpf-assembler.js'
-import { XDP_PASS, xdp_md } from '../native/bpf.js'
+import { fragmentKey, servedKey, WHOLE } from './xdp-keys.js'
 
-/** A key of `served`; address and port are in the order of the wire. */
-export const servedKey = { size: 20, address: 0, port: 16, protocol: 18, family: 19 } as const
-/** A key of `fragments`: what makes fragments belong together (RFC 791, RFC 8200 section 4.5). */
-export const fragmentKey = {
-  size: 40,
-  source: 0,
-  destination: 16,
-  identification: 32,
-  protocol: 36,
-} as const
-
-/** Values of `served`. */
-export const WHOLE = 1
-export const SHARED = 2
 /** Values of `fragments`. */
 const TAKEN = 1
 const LEFT = 2
@@ -104,20 +82,18 @@ const IPV6_BYTES = 40
 const ICMP_BYTES = 8
 const PORTS_BYTES = 4
 const ICMP = 1
-const TCP = 6
-const UDP = 17
 const ICMPV6 = 58
-const SCTP = 132
-const HOP_BY_HOP = 0
-const ROUTING = 43
+/** TCP, UDP, SCTP: what has ports. */
+const TRANSPORTS = [6, 17, 132]
+/** Hop-by-hop options, routing, destination options: headers that are walked over. */
+const WALKED = [0, 43, 60]
 const FRAGMENT_HEADER = 44
-const DESTINATION_OPTIONS = 60
 /** Offset and "more fragments" of an IPv4 header, and the offset alone; likewise for IPv6. */
 const FRAGMENT_BITS = 0x3fff
 const OFFSET_BITS = 0x1fff
 const FRAGMENT_BITS_6 = 0xfff9
 const OFFSET_BITS_6 = 0xfff8
-/** Extension headers that are walked over; a packet to a shared VIP with more is the kernel's. */
+/** So many of them at most: a packet to a shared VIP with more is the kernel's. */
 const EXTENSIONS = 6
 /** ICMP errors about a packet: unreachable, source quench, time exceeded (as `wire/icmp.ts`). */
 const ICMP_ERRORS = [3, 4, 11]
@@ -224,7 +200,7 @@ class Program extends BpfAssembler {
     this.#copy(16, KEY + servedKey.address, 1)
     this.store(BPF_B, R10, KEY + servedKey.family, 4)
     this.#judgeVip()
-    this.#headerBytes4(0)
+    this.#headerBytes4()
     this.load(BPF_B, R3, R8, 9)
     this.load(BPF_H, R4, R8, 6)
     this.swap(R4, 16)
@@ -239,7 +215,7 @@ class Program extends BpfAssembler {
     this.jumpIf(BPF_JNE, R4, 0, 'later')
     this.move(R9, 1)
     this.label('whole4')
-    this.alu(BPF_ADD, R8, R2)
+    this.add(R8, R2)
     this.jumpIf(BPF_JNE, R3, ICMP, 'protocol')
     this.jumpIf(BPF_JNE, R9, 0, 'pass')
 
@@ -250,7 +226,7 @@ class Program extends BpfAssembler {
     this.jump('pass')
     this.label('quoted4')
     this.add(R8, ICMP_BYTES)
-    this.#headerBytes4(0)
+    this.#headerBytes4()
     this.load(BPF_W, R1, R8, 12)
     this.load(BPF_W, R4, R10, KEY + servedKey.address)
     this.jumpIf32(BPF_JNE, R1, R4, 'pass')
@@ -259,13 +235,13 @@ class Program extends BpfAssembler {
     this.alu(BPF_AND, R1, OFFSET_BITS)
     this.jumpIf(BPF_JNE, R1, 0, 'pass')
     this.load(BPF_B, R3, R8, 9)
-    this.alu(BPF_ADD, R8, R2)
+    this.add(R8, R2)
     this.jump('quoted')
   }
 
   /** r2 = bytes of the IPv4 header at r8, which is the kernel's to judge if it is none. */
-  #headerBytes4(at: number): void {
-    this.load(BPF_B, R2, R8, at)
+  #headerBytes4(): void {
+    this.load(BPF_B, R2, R8, 0)
     this.move(R1, R2)
     this.alu(BPF_RSH, R1, 4)
     this.jumpIf(BPF_JNE, R1, 4, 'pass')
@@ -316,9 +292,7 @@ class Program extends BpfAssembler {
   #walkExtension(): void {
     const options = this.newLabel()
     const next = this.newLabel()
-    for (const kind of [HOP_BY_HOP, ROUTING, DESTINATION_OPTIONS]) {
-      this.jumpIf(BPF_JEQ, R3, kind, options)
-    }
+    for (const kind of WALKED) this.jumpIf(BPF_JEQ, R3, kind, options)
     this.jumpIf(BPF_JEQ, R3, ICMPV6, 'icmpv6')
     this.jumpIf(BPF_JNE, R3, FRAGMENT_HEADER, 'protocol')
 
@@ -341,7 +315,7 @@ class Program extends BpfAssembler {
     this.load(BPF_B, R2, R8, 1)
     this.add(R2, 1)
     this.alu(BPF_LSH, R2, 3)
-    this.alu(BPF_ADD, R8, R2)
+    this.add(R8, R2)
     this.label(next)
   }
 
@@ -390,7 +364,7 @@ class Program extends BpfAssembler {
   }
 
   #onlyServedProtocols(target: string): void {
-    for (const protocol of [TCP, UDP, SCTP]) this.jumpIf(BPF_JEQ, R3, protocol, target)
+    for (const protocol of TRANSPORTS) this.jumpIf(BPF_JEQ, R3, protocol, target)
     this.jump('pass')
   }
 

@@ -18,6 +18,7 @@ const PLANS: readonly {
   download: number
   upload: number
 }[] = [
+  { engine: 'af_xdp', connections: 10_000, download: 200, upload: 100 },
   { engine: 'af_packet', connections: 10_000, download: 200, upload: 100 },
   // It can't send an aggregate on: the hosts' offloads are off, and every frame has the MTU's size.
   { engine: 'libpcap', connections: 1_000, download: 20, upload: 10 },

@@ -28,6 +28,7 @@ import type { EngineName, NeighbourReport } from '../../src/daemon/messages.js'
 import { loadCap } from '../../src/port/libpcap-arm.js'
 import { type Lab, makeNamespaces } from '../namespaces.js'
 import { RawPeer } from '../port/raw-peer.js'
+import { xdpMissing } from '../port/wire.js'
 import type { Answer, Tasks } from './client-program.js'
 
 export const VIP = '192.168.1.110'
@@ -83,6 +84,7 @@ export interface Ended {
 /** Why an engine can't be tested here, or false. */
 export function engineMissing(engine: EngineName): string | false {
   if (engine === 'af_packet') return false
+  if (engine === 'af_xdp') return xdpMissing()
   try {
     loadCap()
     return false

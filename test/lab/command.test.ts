@@ -108,7 +108,7 @@ t.test('--keep, list, --shell, down', { skip: needsRoot }, (t) => {
 t.test('wrong command lines end with 2, and say what would be right', (t) => {
   for (const [args, expected] of [
     [['lab', 'nat'], /there is no scene called "nat"; try dr/],
-    [['lab', '--engine', 'warp'], /no engine "warp"; one of auto, af_packet, libpcap/],
+    [['lab', '--engine', 'warp'], /no engine "warp"; one of auto, af_xdp, af_packet, libpcap/],
     [['lab', '--shell', 'rs9'], /no host "rs9"; one of client/],
   ] as const) {
     const { status, stderr } = uipvs([...args])

@@ -18,6 +18,8 @@ function hasCap(): boolean {
 }
 
 const SETTINGS = [
+  { engine: 'af_xdp', vipOnDirector: true },
+  { engine: 'af_xdp', vipOnDirector: false },
   { engine: 'af_packet', vipOnDirector: true },
   { engine: 'af_packet', vipOnDirector: false },
   { engine: 'libpcap', vipOnDirector: true },

@@ -1,7 +1,14 @@
-/** What the tests of the ports af_packet and af_xdp share: a wire with a director in it, and frames for it. */
+/**
+ * What the tests of the ports af_packet and af_xdp share: a wire with a director in it, and frames
+ * for it.
+ */
 
 import type { Port } from '../../src/engine/port.js'
 import { FORWARDED } from '../../src/engine/verdict.js'
+import { BPF_MAP_TYPE_HASH, BpfMap } from '../../src/native/bpf.js'
+import { AF_XDP } from '../../src/native/if-xdp.js'
+import { check, close, socket } from '../../src/native/libc.js'
+import { SOCK_RAW } from '../../src/native/socket.js'
 import { type AfPacketOptions, openAfPacket } from '../../src/port/af-packet.js'
 import { type AfXdpOptions, openAfXdp } from '../../src/port/af-xdp.js'
 import { type Lab, macWords, makeNamespaces, type TestLike } from '../namespaces.js'
@@ -51,6 +58,18 @@ export function twoArms(test: TestLike, options: Partial<AfPacketOptions> = {}) 
 /** The same for af_xdp. */
 export function twoXdpArms(test: TestLike, options: Partial<AfXdpOptions> = {}) {
   return wireOf(test, (interfaces) => openAfXdp({ interfaces, ...options }))
+}
+
+/** Why AF_XDP can't be tested here, or false. */
+export function xdpMissing(): string | false {
+  if (process.getuid?.() !== 0) return 'AF_XDP needs root'
+  try {
+    new BpfMap('uipvs_probe', BPF_MAP_TYPE_HASH, 4, 4, 1).close()
+    close(check(socket(AF_XDP, SOCK_RAW, 0), 'socket AF_XDP', 'probe'))
+    return false
+  } catch (error) {
+    return `no AF_XDP here: ${(error as Error).message}`
+  }
 }
 
 function wireOf(test: TestLike, open: (interfaces: string[]) => Port) {

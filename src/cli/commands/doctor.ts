@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .option('--realserver', 'this machine is a realserver')
     .addOption(
       new Option('--engine <engine>', 'the engine that the director uses or shall use')
-        .choices(['auto', 'af_packet', 'libpcap'])
+        .choices(['auto', 'af_xdp', 'af_packet', 'libpcap'])
         .default('auto'),
     )
     .option('--control <path>', "the director's control socket")

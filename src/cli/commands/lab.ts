@@ -15,7 +15,7 @@ import { isStale, type LabState, listLabs } from '../../lab/state.js'
 import { HOSTS, type Host } from '../../lab/topology.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
 
-const ENGINES = ['auto', 'af_packet', 'libpcap']
+const ENGINES = ['auto', 'af_xdp', 'af_packet', 'libpcap']
 const SCENES = ['dr']
 
 interface LabFlags {
@@ -118,10 +118,12 @@ async function standAndShow(flags: LabFlags): Promise<number> {
     lab = Lab.up({ engine: flags.engine, vipOnDirector: flags.vipOnDirector })
     say(`\n${report.figure(paint, lab.state)}`)
     say(report.setUp(paint, lab.state))
-    const offloads = lab.switchOffloadsOff()
-    if (offloads !== '') say(`   ${offloads}\n`)
+    let offloads = lab.switchOffloadsOff()
     await Promise.race([lab.startRealservers(), ended])
     await Promise.race([lab.startDirector(), ended])
+    // Only now is it known what `auto` has become.
+    if (offloads === '') offloads = lab.switchOffloadsOff()
+    if (offloads !== '') say(`   ${offloads}\n`)
     const done = await Promise.race([show(lab, paint, say), ended])
     if (json) process.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
     else say(report.conclusion(paint, done))

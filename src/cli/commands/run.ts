@@ -20,7 +20,7 @@ Examples:
   uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
   uipvs run -i eth0 --metrics 127.0.0.1:9105 --proc /run/uipvs/proc
                                                     for Prometheus; for node_exporter
-  uipvs run -i eth0 --engine af_packet              not through XDP (auto takes the fastest there is)
+  uipvs run -i eth0 --engine af_packet              not the fastest way that there is
   uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
 
 The director answers ARP for its VIPs, finds the MAC addresses of the realservers, and keeps this
