@@ -219,6 +219,14 @@ class AfXdpPort implements Port {
     if (!this.#sleep.wait(ms)) this.#readStatistics()
   }
 
+  occupancy(): number {
+    let fullest = 0
+    for (let i = 0; i < this.#sockets.length; i++) {
+      fullest = Math.max(fullest, this.#sockets[i].rx.occupancy)
+    }
+    return fullest
+  }
+
   serve(vips: readonly string[], shared: readonly SharedVip[] = []): void {
     this.#link.serve(vips)
     this.#maps.serve(vips, shared)

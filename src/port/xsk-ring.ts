@@ -141,6 +141,12 @@ export class ConsumerRing extends MappedRing {
     return (this.#seen - this.#next) | 0
   }
 
+  /** How much of the ring waits for us now, 0 to 1. */
+  get occupancy(): number {
+    const waiting = (Atomics.load(this.words, this.producer) - this.#released) | 0
+    return waiting / this.size
+  }
+
   /** The next address. There must be one. */
   takeAddress(): number {
     const at = this.entries + (this.#next & this.mask) * WORDS_PER_ADDRESS
