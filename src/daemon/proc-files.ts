@@ -3,12 +3,21 @@
  * programs that read it there (node_exporter --path.procfs=DIR). Files are replaced as a whole, so
  * a reader sees an old one or a new one, never half of one.
  *
- *   every second, each file:   pieces --> DIR/net/.NAME.PID --rename--> DIR/net/NAME
+ *   every second, each file:   pieces --> DIR/net/.NAME.PID.N --rename--> DIR/net/NAME
  *
  * Writing happens in pieces, between which others get their turn. A file that took the main thread
  * long (a million connections) is left alone for four times as long as it took.
  */
-import { chmodSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { totalsOf } from '../control/accounts.js'
@@ -37,12 +46,16 @@ interface KeptFile {
   readonly compose: (source: Source, tick: number) => Pieces
   /** When it may be written again. */
   notBefore: number
-  /** The inode of what we put there last, 0 before. */
-  inode: number
+  /** What we put there last (`markOf`), '' before. */
+  mark: string
 }
+
+let made = 0
 
 export class ProcFiles {
   readonly folder: string
+  /** Nobody else in this process writes beside our files under the same names. */
+  readonly #number = made++
   readonly #director: Readable
   readonly #log: (line: string) => void
   readonly #files: readonly KeptFile[]
@@ -64,7 +77,7 @@ export class ProcFiles {
       name,
       compose,
       notBefore: 0,
-      inode: 0,
+      mark: '',
     })
     this.#files = [
       kept('ip_vs', servicesText),
@@ -95,14 +108,16 @@ export class ProcFiles {
     await this.#writing.catch(() => undefined)
     for (const file of this.#files) {
       const path = join(this.folder, file.name)
-      if (file.inode !== 0 && inodeOf(path) === file.inode) quietly(() => rmSync(path))
+      quietly(() => {
+        if (markOf(statSync(path)) === file.mark) rmSync(path)
+      })
     }
     for (const folder of this.#made.toReversed()) quietly(() => rmdirSync(folder))
   }
 
   #makeFolders(): void {
     const missing: string[] = []
-    for (let at = this.folder; inodeOf(at) === 0; at = resolve(at, '..')) missing.unshift(at)
+    for (let at = this.folder; !existsSync(at); at = resolve(at, '..')) missing.unshift(at)
     for (const folder of missing) {
       mkdirSync(folder)
       this.#made.push(folder)
@@ -115,9 +130,9 @@ export class ProcFiles {
   #cleanStale(): void {
     const names = this.#files.map(({ name }) => `.${name}.`)
     for (const found of readdirSync(this.folder)) {
-      const pid = Number(/\.(\d+)$/.exec(found)?.[1])
-      const isOurs = names.some((name) => found === `${name}${pid}`)
-      if (isOurs && !isAlive(pid)) rmSync(join(this.folder, found), { force: true })
+      const [, name = '', pid] = /^(\..*\.)(\d+)\.\d+$/.exec(found) ?? []
+      if (names.includes(name) && !isAlive(Number(pid)))
+        rmSync(join(this.folder, found), { force: true })
     }
   }
 
@@ -148,17 +163,17 @@ export class ProcFiles {
     for (const file of this.#files) {
       if (this.#isStopped) return
       if (performance.now() < file.notBefore) continue
-      if (await this.#isTaken(file)) return this.#giveUp(file)
       const busy = await this.#write(file)
+      if (busy === null) return this.#giveUp(file)
       file.notBefore = performance.now() + REST * busy
     }
   }
 
   /** Another director that was told the same folder has put its own file there. */
   async #isTaken(file: KeptFile): Promise<boolean> {
-    if (file.inode === 0) return false
+    if (file.mark === '') return false
     const found = await stat(join(this.folder, file.name)).catch(() => null)
-    return found !== null && found.ino !== file.inode
+    return found !== null && markOf(found) !== file.mark
   }
 
   #giveUp(file: KeptFile): void {
@@ -170,16 +185,20 @@ export class ProcFiles {
     )
   }
 
-  /** Writes one file anew; how many ms of this thread it took. */
-  async #write(file: KeptFile): Promise<number> {
+  /** Writes one file anew; how many ms of this thread it took, or null if it is not ours. */
+  async #write(file: KeptFile): Promise<number | null> {
     const temporary = this.#temporary(file)
     const handle = await open(temporary, 'w', FILE_MODE)
     try {
       await handle.chmod(FILE_MODE)
       const busy = await this.#fill(handle, file)
-      const { ino } = await handle.stat()
+      const mark = markOf(await handle.stat())
+      if (await this.#isTaken(file)) {
+        await rm(temporary)
+        return null
+      }
       await rename(temporary, join(this.folder, file.name))
-      file.inode = ino
+      file.mark = mark
       return busy
     } catch (error) {
       await rm(temporary, { force: true })
@@ -204,7 +223,7 @@ export class ProcFiles {
   }
 
   #temporary(file: KeptFile): string {
-    return join(this.folder, `.${file.name}.${process.pid}`)
+    return join(this.folder, `.${file.name}.${process.pid}.${this.#number}`)
   }
 }
 
@@ -229,9 +248,9 @@ function quietly(work: () => void): void {
   }
 }
 
-/** 0 if there is nothing. */
-function inodeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0
+/** Tells our file from another's; numbers of inodes alone are soon used again. */
+function markOf({ ino, mtimeMs }: Stats): string {
+  return `${ino} ${mtimeMs}`
 }
 
 function isAlive(pid: number): boolean {

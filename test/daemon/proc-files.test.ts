@@ -69,7 +69,7 @@ t.test('files of others in the folder stay, and so does a folder that was there'
   mkdirSync(net, { recursive: true })
   writeFileSync(join(net, 'tcp'), 'of somebody else')
   writeFileSync(join(net, 'ip_vs'), 'of a director that was killed')
-  writeFileSync(join(net, '.ip_vs_conn.4194305'), 'half a file of one that was killed')
+  writeFileSync(join(net, '.ip_vs_conn.4194305.0'), 'half a file of one that was killed')
   await files.start()
   t.match(readFileSync(join(net, 'ip_vs'), 'utf8'), /^IP Virtual Server/)
   t.same(readdirSync(net).sort(), [...NAMES, 'tcp'])

@@ -24,7 +24,8 @@ export function verdictsPage(): string {
 
 Every frame that the director takes ends in exactly one of these ${ENDINGS.length}. The same names
 are in \`GET /v1/counters\`, [metrics](metrics.md), \`uipvs top\`, \`uipvs explain\`
-and \`uipvs replay\`; their counts add up to all frames at any time. The order is that in which a frame can come to them ([life of a frame](life-of-a-frame.md)).
+and \`uipvs replay\`; their counts add up to all frames at any time. The order is that in which a
+frame can come to them ([life of a frame](life-of-a-frame.md)).
 
 | action | what becomes of the frame |
 | --- | --- |
