@@ -98,7 +98,7 @@ class Pair {
     return service(Number(port), protocol, this.family.vip)
   }
 
-  /** A service of each kind with three destinations, so that there is traffic from the beginning. */
+  /** A service of each kind with three destinations: there is traffic from the beginning. */
   begin(chance: Chance): void {
     for (const key of KEYS) {
       const scheduler = chance.pick(MODEL_SCHEDULERS)
