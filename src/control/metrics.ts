@@ -13,6 +13,7 @@ import {
   FAMILIES,
   type Family,
   type Labels,
+  type Sample,
   type Snapshot,
 } from './metric-families.js'
 import { hex, protocolText } from './proc-text.js'
@@ -23,6 +24,8 @@ const METHODS = ['route', 'tunnel', 'masq'] as const
 /** A scraper that opens ever more connections gets none. */
 const CONNECTIONS_MAX = 32
 const REQUEST_MS = 10_000
+/** Samples that prom-client prints at once: a few milliseconds. */
+const SAMPLES_AT_ONCE = 1000
 
 /** What a scrape asks of the director. */
 export interface Measured {
@@ -38,7 +41,8 @@ export class MetricsServer {
   readonly #version: string
   readonly #registry = new Registry()
   readonly #server: Server
-  #snapshot: Snapshot | null = null
+  /** What prom-client is to print now. */
+  #samples: readonly Sample[] = []
   #scrape: Promise<string> | null = null
 
   constructor(director: Measured, version: string) {
@@ -85,27 +89,30 @@ export class MetricsServer {
     say(response, 200, await this.#scrape, this.#registry.contentType)
   }
 
-  /** A family at a time, and others get their turn between two. */
   async #collect(): Promise<string> {
-    this.#snapshot = await takeSnapshot(this.#director, this.#version)
+    const snapshot = await takeSnapshot(this.#director, this.#version)
     let text = ''
-    for (const { name } of FAMILIES) {
-      text += `${await this.#registry.getSingleMetricAsString(name)}\n`
-      await turn()
-    }
-    this.#snapshot = null
+    for (const family of FAMILIES) text += await this.#print(family, snapshot)
     return text
   }
 
+  /** A family in pieces, between which others get their turn: there may be many backends. */
+  async #print({ name, samples }: Family, snapshot: Snapshot): Promise<string> {
+    const all = samples(snapshot)
+    let text = ''
+    for (let from = 0; from === 0 || from < all.length; from += SAMPLES_AT_ONCE) {
+      this.#samples = all.slice(from, from + SAMPLES_AT_ONCE)
+      const piece = await this.#registry.getSingleMetricAsString(name)
+      // Help and type are told once, before the first sample.
+      text += from === 0 ? piece : piece.slice(piece.indexOf('\n', piece.indexOf('\n') + 1))
+      await turn()
+    }
+    return `${text}\n`
+  }
+
   /** A family as prom-client knows it: it counts nothing itself, but tells of the snapshot. */
-  #metric({ name, type, help, samples }: Family): Metric {
-    const get = async () => ({
-      name,
-      type,
-      help,
-      aggregator: 'sum',
-      values: this.#snapshot === null ? [] : samples(this.#snapshot),
-    })
+  #metric({ name, type, help }: Family): Metric {
+    const get = async () => ({ name, type, help, aggregator: 'sum', values: this.#samples })
     return { name, help, get } as unknown as Metric
   }
 }

@@ -17,7 +17,7 @@ const LOOP = {
 }
 
 function makeDirector(rules: readonly Rule[] = []) {
-  const book = makeBook()
+  const book = makeBook({ limits: { destinations: 4000 } })
   for (const rule of rules) book.apply(rule)
   const source = sourceOf(book, book.balancer)
   const counters: Counters = {
@@ -179,6 +179,19 @@ t.test(
     )
   },
 )
+
+t.test('thousands of backends, in pieces: each once, and each head once', async (t) => {
+  const addresses = Array.from({ length: 3500 }, (_, i) => `10.0.${i >> 8}.${i & 255}`)
+  const lines = await linesOf(t, [
+    addService(),
+    ...addresses.map((address) => addDestination(address)),
+  ])
+  const weights = lines.filter((line) => line.startsWith('node_ipvs_backend_weight{'))
+  const found = weights.map((line) => /remote_address="([^"]*)"/.exec(line)?.[1])
+  t.same(found, addresses.toSorted())
+  t.equal(lines.filter((line) => line.startsWith('# ')).length, 2 * FAMILIES.length)
+  t.equal(lines.indexOf(''), lines.length - 1, 'no empty line but the end')
+})
 
 t.test('what is asked for otherwise', async (t) => {
   const url = await serve(t, makeDirector().director)
