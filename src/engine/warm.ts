@@ -33,14 +33,11 @@ export class TableWarmer {
     if (table.count < CONNECTIONS_MIN) return
     const { view } = batch
     const count = Math.min(batch.count, BATCH_FRAMES_MAX)
-    let touched = 0
+    const buckets = this.#buckets
     for (let i = 0; i < count; i++) {
-      const bucket = batch.length[i] < FRAME_BYTES_MIN ? 0 : this.#bucket(view, batch.offset[i])
-      this.#buckets[i] = bucket
-      touched ^= table.first(bucket)
+      buckets[i] = batch.length[i] < FRAME_BYTES_MIN ? 0 : this.#bucket(view, batch.offset[i])
     }
-    for (let i = 0; i < count; i++) touched ^= table.touchRecord(this.#buckets[i])
-    this.touched = touched
+    this.touched = table.touch(buckets, count)
   }
 
   #bucket(view: DataView, frame: number): number {
