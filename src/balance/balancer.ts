@@ -15,7 +15,7 @@ import {
 import { Defence } from './defence.js'
 import { DestinationTable } from './destination.js'
 import { EntryDropper } from './drop-entry.js'
-import { ConnectionExpirer, OrphanSearch } from './endings.js'
+import { DueEndings, OrphanSearch } from './endings.js'
 import type { Limits } from './limits.js'
 import { MarkTable } from './marks.js'
 import { Persistence } from './persistence.js'
@@ -36,8 +36,6 @@ import { TICK_MS, TICKS_PER_S } from './timer-wheel.js'
 const FIRST_TIMEOUT_TICKS = 3 * TICKS_PER_S
 export const UDP_TIMEOUT_S = 300
 const FTP_DATA_PORT = 20
-/** Timers worked off in one go: a few hundred microseconds. */
-const EXPIRY_BUDGET = 4096
 const INIT = 1
 const ABORT = 6
 
@@ -73,8 +71,8 @@ export class Balancer {
   /** Filled by the caller before `choose`. */
   readonly flow = new Flow()
   readonly orphans = new OrphanSearch(this)
-  readonly #expire4: ConnectionExpirer
-  readonly #expire6: ConnectionExpirer
+  /** What is due, ended in pieces. */
+  readonly due: DueEndings
 
   constructor(region: Region, limits: Limits, seed: number, kernel: FollowedKernel = '6.1.176') {
     this.limits = limits
@@ -93,9 +91,8 @@ export class Balancer {
     this.thresholds = new Thresholds(this.destinations, kernel)
     this.defence = new Defence(this.sysctls, [this.connections4, this.connections6])
     this.dropper = new EntryDropper(this, seed)
+    this.due = new DueEndings(this)
     this.random = new Random(seed, 0x41c64e6d)
-    this.#expire4 = new ConnectionExpirer(this, this.connections4)
-    this.#expire6 = new ConnectionExpirer(this, this.connections6)
   }
 
   /** Bytes of memory that a balancer of these limits needs. */
@@ -124,11 +121,9 @@ export class Balancer {
     this.dropper.start(this.tick)
   }
 
-  /** Ends what is due, as far as the budget of one call goes, and what the defence gives up. */
+  /** What a tick brings: timers, as far as `due` goes at once, and what the defence gives up. */
   expire(): void {
-    let budget = this.connections4.wheel.advance(this.tick, this.#expire4, EXPIRY_BUDGET)
-    budget = this.connections6.wheel.advance(this.tick, this.#expire6, budget)
-    this.templates.wheel.advance(this.tick, this.persistence, budget)
+    this.due.advance()
     this.orphans.advance()
     this.defence.advance(this.tick)
     this.dropper.advance(this.tick)

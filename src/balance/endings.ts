@@ -7,7 +7,7 @@ import { type ConnectionTable, NONE } from './connection.js'
 import type { Expirer } from './timer-wheel.js'
 
 /** The wheel's way to a table's connections. */
-export class ConnectionExpirer implements Expirer {
+class ConnectionExpirer implements Expirer {
   readonly #balancer: Balancer
   readonly #table: ConnectionTable
 
@@ -18,6 +18,41 @@ export class ConnectionExpirer implements Expirer {
 
   expire(slot: number): void {
     this.#balancer.close(this.#table, slot)
+  }
+}
+
+/**
+ * Timers worked off between two batches: some 50 microseconds. What is left is done after the next
+ * batch, not at the next tick, so a million that end at once are gone within half a second. (Linux
+ * ends them all in one go, and its processor takes no frame meanwhile.)
+ */
+const BUDGET = 128
+
+/** Ends what is due, in pieces. */
+export class DueEndings {
+  /** More was due than one piece holds: `advance` is to be called again soon. */
+  isBehind = false
+  readonly #balancer: Balancer
+  readonly #expire4: ConnectionExpirer
+  readonly #expire6: ConnectionExpirer
+
+  constructor(balancer: Balancer) {
+    this.#balancer = balancer
+    this.#expire4 = new ConnectionExpirer(balancer, balancer.connections4)
+    this.#expire6 = new ConnectionExpirer(balancer, balancer.connections6)
+  }
+
+  advance(): void {
+    const { connections4, connections6, templates, persistence, tick } = this.#balancer
+    let budget = connections4.wheel.advance(tick, this.#expire4, BUDGET)
+    budget = connections6.wheel.advance(tick, this.#expire6, budget)
+    budget = templates.wheel.advance(tick, persistence, budget)
+    this.isBehind = budget === 0
+  }
+
+  /** All of it, where no frame waits. */
+  finish(): void {
+    while (this.isBehind) this.advance()
   }
 }
 

@@ -87,6 +87,7 @@ export class World {
     while (this.#now < until) {
       this.#now = Math.min(until, (Math.floor(this.#now / TICK_MS) + 1) * TICK_MS)
       this.#loop.breathe()
+      this.director.balancer.due.finish()
       if (this.#now >= this.#nextEstimation) {
         this.#nextEstimation += ESTIMATION_MS
         this.#client.estimate()

@@ -61,6 +61,11 @@ class Engine {
     this.#loop = new Loop(port, this.#director, () => performance.now(), this.#memory.counts)
   }
 
+  /** More timers are due than one breath has time for: no time to sleep. */
+  get isBehind(): boolean {
+    return this.#director.balancer.due.isBehind
+  }
+
   breathe(): number {
     this.#breaths++
     return this.#loop.breathe()
@@ -149,7 +154,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
   let before = performance.now()
   while (!engine.isStopped) {
     const frames = engine.breathe()
-    empty = frames > 0 ? 0 : empty + 1
+    empty = frames > 0 || engine.isBehind ? 0 : empty + 1
     const isIdle = empty > SPIN_BREATHS
     const now = performance.now()
     engine.meter.breath(now - before, frames)

@@ -62,6 +62,8 @@ export class Loop {
       this.#nextTick = now + TICK_INTERVAL_MS
       director.tick()
       this.port.flush()
+    } else if (director.balancer.due.isBehind) {
+      director.balancer.due.advance()
     }
     return count
   }

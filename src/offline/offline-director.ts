@@ -128,6 +128,8 @@ export class OfflineDirector {
     this.now = now
     this.director.begin(now)
     this.director.tick()
+    // No frame waits here: all that is due ends at its tick, as in Linux.
+    this.director.balancer.due.finish()
     this.#port.flush()
   }
 

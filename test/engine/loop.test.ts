@@ -58,6 +58,26 @@ for (const mode of ['textbook', 'kernel'] as const) {
   })
 }
 
+t.test('more than is ended in one breath goes on in the next, without another tick', async (t) => {
+  const world = new World({ limits: { connections4: 1000 } })
+  for (let i = 0; i < 1000; i++) {
+    world.port.inject(
+      build({ ipv4: { source: CLIENT, destination: VIP }, tcp: { sport: 1000 + i, dport: 80 } }),
+    )
+    world.loop.breathe()
+  }
+  const { balancer } = world.book
+  t.equal(balancer.connections4.count, 1000)
+  world.now += 120_000
+  world.loop.breathe()
+  t.ok(
+    balancer.due.isBehind && balancer.connections4.count > 0,
+    `${balancer.connections4.count} left`,
+  )
+  for (let breaths = 0; balancer.due.isBehind && breaths < 1000; breaths++) world.loop.breathe()
+  t.equal(balancer.connections4.count, 0)
+})
+
 t.test('a breath takes one batch; what is due is looked after at ticks', async (t) => {
   const world = new World()
   let ticks = 0
