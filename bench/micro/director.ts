@@ -1,0 +1,124 @@
+/** A director over a memory port, with one TCP service and three realservers of known MACs. */
+import { RuleBook } from '../../src/balance/apply.js'
+import { Balancer } from '../../src/balance/balancer.js'
+import type { Limits } from '../../src/balance/limits.js'
+import { Region } from '../../src/balance/region.js'
+import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
+import { Director } from '../../src/engine/forward.js'
+import { Loop } from '../../src/engine/loop.js'
+import { FORWARDED } from '../../src/engine/verdict.js'
+import { madvise } from '../../src/native/libc.js'
+import { MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, map } from '../../src/native/mapping.js'
+import { MemoryPort } from '../../src/port/memory.js'
+import { parseIpv4 } from '../../src/wire/address.js'
+import { inOrder, VIP } from './frames.js'
+
+export const SEED = 0x5eed
+
+export interface Bench {
+  readonly loop: Loop
+  readonly port: MemoryPort
+  readonly director: Director
+  readonly book: RuleBook
+  /** The clock of the loop, in ms: it stands still unless it is moved. */
+  readonly clock: { now: number }
+}
+
+export function limitsFor(connections: number): Limits {
+  return {
+    services: 16,
+    destinations: 64,
+    connections4: connections,
+    connections6: 16,
+    templates: 16,
+  }
+}
+
+/** Memory as the thread engine has it. */
+export function tableMemory(bytes: number, hugePages: boolean): ArrayBuffer {
+  const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, 'tables')
+  if (hugePages) madvise(mapping.address, bytes, MADV_HUGEPAGE)
+  return mapping.buffer
+}
+
+const SERVICE = { protocol: 'tcp', address: VIP, port: 80 } as const
+
+export function addRules(apply: (rule: Parameters<RuleBook['apply']>[0]) => void): void {
+  const settings = {
+    scheduler: 'wlc',
+    persistent: 0,
+    netmask: '255.255.255.255',
+    ops: false,
+    pe: '',
+    schedulerFlags: 0,
+  }
+  apply({ op: 'add-service', service: SERVICE, settings })
+  for (let n = 2; n <= 4; n++) {
+    apply({
+      op: 'add-destination',
+      service: SERVICE,
+      destination: { address: `192.168.1.${n}`, port: 80 },
+      settings: { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 },
+    })
+  }
+}
+
+/** `memory` holds `Balancer.bytes(limits)`. */
+export function makeDirector(region: Region, limits: Limits): Bench {
+  const book = new RuleBook(region, limits, SEED, SCHEDULERS)
+  const port = new MemoryPort({ discard: true, batch: 64 })
+  const director = new Director({
+    rules: book,
+    arms: port.arms,
+    outbox: port.outbox,
+    mode: 'textbook',
+  })
+  const words = (address: string) => Int32Array.of(parseIpv4(address) as number, 0, 0, 0)
+  const network = words('192.168.1.0')
+  director.setRoutes([
+    { family: 4, network, prefixBits: 24, kind: 'unicast', arm: 0, gateway: null, mtu: 0 },
+  ])
+  director.setVips([{ family: 4, words: words(VIP), onKernel: false, announced: false }])
+  addRules((rule) => director.apply(rule))
+  // The ring hands out the same frames again and again: "realservers" with the director's own MAC
+  // address leave them addressed to it.
+  const { macHigh, macLow } = port.arms[0]
+  for (let slot = 0; slot < director.neighbours.highWater; slot++)
+    director.neighbours.pin(slot, macHigh, macLow)
+  const clock = { now: 1000 }
+  return { loop: new Loop(port, director, () => clock.now), port, director, book, clock }
+}
+
+/** A director of its own memory with room for `connections`. */
+export function directorFor(connections: number, hugePages = true): Bench {
+  const limits = limitsFor(connections)
+  return makeDirector(new Region(tableMemory(Balancer.bytes(limits), hugePages)), limits)
+}
+
+const OPENED_AT_ONCE = 4096
+
+/** Opens the connections of flows `from` to `to`, with a SYN each; `flags` 'A' establishes them. */
+export function open({ loop, port }: Bench, from: number, to: number, flags = 'S'): void {
+  for (let flow = from; flow < to; flow += OPENED_AT_ONCE) {
+    const count = Math.min(OPENED_AT_ONCE, to - flow)
+    port.preload(inOrder(flags, flow, count))
+    breatheFor(loop, count)
+  }
+}
+
+/** Breathes until so many frames have passed. */
+export function breatheFor(loop: Loop, frames: number): void {
+  let left = frames
+  while (left > 0) left -= loop.breathe()
+}
+
+/** CPU ns for each of `frames` frames, all of which must be forwarded. */
+export function nsPerFrame(loop: Loop, frames: number): number {
+  const before = loop.counts[FORWARDED]
+  const start = process.cpuUsage()
+  breatheFor(loop, frames)
+  const { user, system } = process.cpuUsage(start)
+  const forwarded = loop.counts[FORWARDED] - before
+  if (forwarded < frames) throw new Error(`only ${forwarded} of ${frames} frames were forwarded`)
+  return ((user + system) * 1000) / forwarded
+}

@@ -1,0 +1,187 @@
+/**
+ * `uipvsadm -Lnc` of a million connections, over the real control socket, while a worker forwards.
+ * A listing is read from the tables while the worker goes on writing them, so it must not hold the
+ * worker up: the longest gap between two of its breaths says whether it does. The control is the
+ * same worker for as long, with nobody listing; what it shows is the machine.
+ *
+ * As in a director, the worker is a thread and the control socket is served by the main thread.
+ * `uipvsadm` is a process of its own: three that want to run. With two processors some gaps come
+ * from that, so the worker has one processor to itself (taskset) and the others share the other.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { RuleBook } from '../../src/balance/apply.js'
+import { Balancer } from '../../src/balance/balancer.js'
+import { Region } from '../../src/balance/region.js'
+import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
+import { listConnections } from '../../src/control/readers.js'
+import { type Controlled, ControlServer } from '../../src/control/server.js'
+import { allowInlining } from '../../src/daemon/inlining.js'
+import { addRules, limitsFor, makeDirector, open, SEED } from './director.js'
+import { inDisorder } from './frames.js'
+import { inChild, line, type Measurement, type Options } from './measurement.js'
+
+const PROGRAM = new URL('../../src/cli/uipvsadm.js', import.meta.url).pathname
+/** Cells that the worker writes: are connections there, the longest gap in µs, frames, gaps. */
+const READY = 0
+const LONGEST = 1
+const FRAMES = 2
+const LONG_GAPS = 3
+const STOP = 4
+const CELLS = 8
+const LONG_GAP_MS = 2
+
+interface Found {
+  readonly seconds: number
+  readonly lines: number
+  readonly longestMs: number
+  readonly longGaps: number
+  readonly framesPerSecond: number
+}
+
+interface Start {
+  readonly memory: SharedArrayBuffer
+  readonly cells: SharedArrayBuffer
+  readonly connections: number
+}
+
+export const listing: Measurement = {
+  name: 'listing',
+  title: '`uipvsadm -Lnc` of all connections while a worker forwards (wall clock)',
+
+  run(options) {
+    console.log(
+      line(['', 'seconds', 'lines', 'longest gap', `gaps > ${LONG_GAP_MS} ms`, 'M frames/s']),
+    )
+    for (let repeat = 0; repeat < options.repeats; repeat++) {
+      const found = inChild<Record<string, Found>>('listing', '', options)
+      for (const [name, each] of Object.entries(found)) {
+        console.log(
+          line([
+            name,
+            each.seconds.toFixed(2),
+            String(each.lines),
+            `${each.longestMs.toFixed(3)} ms`,
+            String(each.longGaps),
+            (each.framesPerSecond / 1e6).toFixed(2),
+          ]),
+        )
+      }
+    }
+  },
+
+  async child(options) {
+    const folder = mkdtempSync(join(tmpdir(), 'uipvs-listing-'))
+    try {
+      return await measure(options, join(folder, 'control.sock'))
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+}
+
+async function measure({ connections }: Options, path: string) {
+  const limits = limitsFor(connections)
+  const memory = new SharedArrayBuffer(Balancer.bytes(limits))
+  const shared = new SharedArrayBuffer(CELLS * 8)
+  const cells = new Float64Array(shared)
+  const small = { ...limits, connections4: 1 }
+  const book = new RuleBook(
+    new Region(new ArrayBuffer(Balancer.bytes(small))),
+    small,
+    0,
+    SCHEDULERS,
+  )
+  addRules((rule) => book.apply(rule))
+  const live = new Balancer(new Region(memory), limits, SEED)
+  const before = threads()
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { memory, cells: shared, connections } satisfies Start,
+  })
+  while (cells[READY] === 0) await sleep(50)
+  apart(before)
+  const server = new ControlServer(path, {
+    connections: () => listConnections(book, live, 100),
+  } as Partial<Controlled> as Controlled)
+  await server.listen()
+  await list(path) // compiled, and the pages of both read once
+  const withListing = await during(cells, () => list(path))
+  const control = await during(cells, () => sleep(withListing.seconds * 1000).then(() => 0))
+  await server.close()
+  cells[STOP] = 1
+  await new Promise((resolve) => worker.once('exit', resolve))
+  if (withListing.lines < connections) throw new Error(`only ${withListing.lines} were listed`)
+  return { listing: withListing, control }
+}
+
+/** Counts lines of `uipvsadm -Lnc` that are connections. */
+async function list(path: string): Promise<number> {
+  const child = spawn(process.execPath, [PROGRAM, '-Lnc'], {
+    env: { ...process.env, UIPVS_CONTROL: path },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let lines = 0
+  for await (const piece of child.stdout) {
+    for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines++
+  }
+  return lines - 2
+}
+
+async function during(cells: Float64Array, action: () => Promise<number>): Promise<Found> {
+  cells[LONGEST] = cells[LONG_GAPS] = 0
+  const frames = cells[FRAMES]
+  const start = performance.now()
+  const lines = await action()
+  const seconds = (performance.now() - start) / 1000
+  return {
+    seconds,
+    lines,
+    longestMs: cells[LONGEST],
+    longGaps: cells[LONG_GAPS],
+    framesPerSecond: (cells[FRAMES] - frames) / seconds,
+  }
+}
+
+function threads(): Set<string> {
+  return new Set(
+    execFileSync('ls', [`/proc/${process.pid}/task`], { encoding: 'utf8' }).split('\n'),
+  )
+}
+
+/** The worker's threads (those that were not there before) on processor 1, all others on 0. */
+function apart(before: ReadonlySet<string>): void {
+  if (availableParallelism() < 2) return
+  for (const id of threads()) {
+    if (id === '') continue
+    const processor = before.has(id) ? '0' : '1'
+    execFileSync('taskset', ['-pc', processor, id], { stdio: 'ignore' })
+  }
+}
+
+/** The worker: a director that fills its table and then forwards without a pause. */
+function forwardForEver({ memory, cells: shared, connections }: Start): void {
+  const cells = new Float64Array(shared)
+  const bench = makeDirector(new Region(memory), limitsFor(connections))
+  open(bench, 0, connections)
+  bench.port.preload(inDisorder(connections))
+  let before = performance.now()
+  const settled = before + 1000
+  while (cells[STOP] === 0) {
+    cells[FRAMES] += bench.loop.breathe()
+    const now = performance.now()
+    const gap = now - before
+    before = now
+    if (gap > cells[LONGEST]) cells[LONGEST] = gap
+    if (gap > LONG_GAP_MS) cells[LONG_GAPS]++
+    if (cells[READY] === 0 && now > settled) cells[READY] = 1
+  }
+}
+
+if (parentPort !== null && workerData !== null) {
+  allowInlining()
+  forwardForEver(workerData as Start)
+}
