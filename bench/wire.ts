@@ -1,9 +1,10 @@
 /**
  * Forwarded frames a second and CPU time a frame between network namespaces: `uipvs run` with its
- * engines, beside the kernel's own routing. Needs root. How to read it: bench/README.md.
+ * engines, beside the kernel's own routing and the least that C can do. Needs root. How to read it:
+ * bench/README.md.
  *
  *     node build/bench/wire.js [--seconds S] [--rounds N] [--flows N] [--size BYTES] [--rate PPS]
- *                              [--only NAME,…] [--node-flag FLAG] [--json]
+ *                              [--only NAME,…] [--node-flag FLAG] [--live] [--json]
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -34,6 +35,7 @@ function readOptions() {
         rate: { type: 'string', default: '100000' },
         only: { type: 'string', default: CONTESTANTS.join(',') },
         'node-flag': { type: 'string', multiple: true, default: [] },
+        live: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     }).values
@@ -104,8 +106,12 @@ say(
     (pinning.generator.length > 0 ? '; generator on processor 0, director on the others' : ''),
 )
 
-const field = new Field()
-const generator = await Generator.start(field, { flows, bytes }, pinning.generator)
+const field = new Field(values.live)
+const generator = await Generator.start(
+  field,
+  { flows, bytes, isLive: values.live },
+  pinning.generator,
+)
 const measurements: Measurement[] = []
 const timing = { warmUpMs: WARM_UP_MS, measuredMs: seconds * 1000, rate }
 const options = {

@@ -2,13 +2,22 @@
  * What is measured: things that take frames from the director's interface `in` and send them out of
  * `out`, and the one that does nothing, to know what the others cost beyond it.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { ControlClient } from '../../src/control/client.js'
 import { type Field, PORT, REALSERVERS, VIP } from './field.js'
 
-export const CONTESTANTS = ['generator', 'ip_forward', 'af_packet', 'libpcap'] as const
+export const CONTESTANTS = [
+  'generator',
+  'ip_forward',
+  'c_af_xdp',
+  'af_xdp',
+  'c_af_packet',
+  'af_packet',
+  'libpcap',
+] as const
 export type ContestantName = (typeof CONTESTANTS)[number]
 
 /** What a director counted, since its start. */
@@ -41,7 +50,39 @@ export interface StartOptions {
 export async function start(name: ContestantName, options: StartOptions): Promise<Running> {
   if (name === 'generator') return startNothing(options.field)
   if (name === 'ip_forward') return startKernel(options.field)
+  if (name === 'c_af_xdp') return startLimit('xdp-forwarder', options)
+  if (name === 'c_af_packet') return startLimit('packet-forwarder', options)
   return startDirector(name, options)
+}
+
+/**
+ * The least that can be done on the same sockets: a C program that changes two MAC addresses and
+ * decides nothing. Compiled here and now, into the benchmark's own directory.
+ */
+async function startLimit(program: string, options: StartOptions): Promise<Running> {
+  const { field, directory, pinning } = options
+  const binary = join(directory, program)
+  if (!existsSync(binary)) {
+    // Sources are not copied to build/.
+    const source = join(import.meta.dirname, '../../../bench/limit-wire', `${program}.c`)
+    execFileSync('cc', ['-O2', '-Wall', '-o', binary, source], { stdio: 'inherit' })
+  }
+  const macs = [field.lab.macOf('sink:eth0'), field.lab.macOf('director:out')]
+  const [file, ...words] = [...pinning, binary, 'in', 'out', ...macs]
+  const child = field.lab.spawn('director', file, words, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise<void>((resolve) => child.on('exit', () => resolve()))
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stdout! }).on('line', () => resolve())
+    child.on('exit', () => reject(new Error(`${program} ended by itself`)))
+  })
+  return {
+    pids: [child.pid!],
+    counts: async () => null,
+    stop: async () => {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
 }
 
 /**

@@ -35,8 +35,13 @@ export interface InterfaceCounters {
 export class Field {
   readonly lab: Lab
 
-  /** Makes the namespaces; they go when this process ends, however it does (not by SIGKILL). */
-  constructor() {
+  /**
+   * With `isLive` frames come without a buffer of the kernel's (ndo_xdp_xmit), which the end of a
+   * veth pair takes if it has a NAPI context: XDP, or GRO, which is switched on there for all.
+   *
+   * Makes the namespaces; they go when this process ends, however it does (not by SIGKILL).
+   */
+  constructor(isLive: boolean) {
     let reason = ''
     const lab = makeNamespaces(
       {
@@ -69,6 +74,7 @@ export class Field {
         for (const offload of ['gro', 'gso', 'tso'] as const) setOffload(name, offload, false)
       }
     })
+    if (isLive) lab.inside('director', () => setOffload('in', 'gro', true))
     for (const address of REALSERVERS) lab.run('sink', `ip addr add ${address}/24 dev eth0`)
     this.dropAtIngress('sink', 'eth0')
   }

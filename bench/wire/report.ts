@@ -114,6 +114,9 @@ export function disturbance(measurements: readonly Measurement[]): string {
 const TITLES: Record<ContestantName, string> = {
   generator: 'generator alone',
   ip_forward: 'kernel ip_forward',
+  c_af_xdp: 'C af_xdp, decides nothing',
+  af_xdp: 'uipvs af_xdp',
+  c_af_packet: 'C af_packet, the same',
   af_packet: 'uipvs af_packet',
   libpcap: 'uipvs libpcap',
 }

@@ -77,7 +77,7 @@ export class Generator {
 
   static async start(
     field: Field,
-    traffic: Pick<Traffic, 'flows' | 'bytes'>,
+    traffic: Pick<Traffic, 'flows' | 'bytes' | 'isLive'>,
     pinning: readonly string[],
   ): Promise<Generator> {
     const mac = field.lab.macOf('director:in')

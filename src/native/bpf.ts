@@ -99,6 +99,8 @@ export const bpf_attr_link_create = {
 } as const
 
 const INSTRUCTION_BYTES = 8
+const EAGAIN = errnoOf('EAGAIN')
+const LOAD_ATTEMPTS_MAX = 20
 const LOG_BYTES = 1 << 20
 /** The end of what the verifier says names the instruction; before it stands how it got there. */
 const LOG_LINES = 12
@@ -242,9 +244,14 @@ export class XdpProgram {
       .pointer(layout.license, Buffer.from('MIT\0'))
       .word(layout.expected_attach_type, BPF_XDP)
       .name(layout.prog_name, name)
-    let fd = attributes.call(BPF_PROG_LOAD)
+    let fd = -1
+    let refused = EAGAIN
+    // A signal to this thread interrupts the verifier, which then has to begin again.
+    for (let attempt = 0; refused === EAGAIN && attempt < LOAD_ATTEMPTS_MAX; attempt++) {
+      fd = attributes.call(BPF_PROG_LOAD)
+      refused = fd === -1 ? errno() : 0
+    }
     if (fd === -1) {
-      const refused = errno()
       // Once more with a log: asking for one at first would be refused where it doesn't fit.
       const log = Buffer.alloc(LOG_BYTES)
       attributes.word(layout.log_level, 1).word(layout.log_size, LOG_BYTES)

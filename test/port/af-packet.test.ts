@@ -1,9 +1,9 @@
 /** The af_packet port between real namespaces: what goes in comes out, and nothing else does. */
-import { execFileSync } from 'node:child_process'
 import t from 'tap'
 import { ACTION, DROP, NOT_VIP, OTHER_HOST } from '../../src/engine/verdict.js'
 import { Wakeup } from '../../src/native/eventfd.js'
 import { openAfPacket } from '../../src/port/af-packet.js'
+import { allocatesNothing } from './garbage.js'
 import { relay, twoArms, udpFrame, VIP } from './wire.js'
 
 t.test('frames leave with new MAC addresses and are otherwise the same', async (t) => {
@@ -265,23 +265,7 @@ t.test('wait() ends when somebody wakes it', async (t) => {
 t.test('nothing is allocated for a frame or a batch', async (t) => {
   const wire = twoArms(t)
   if (wire === undefined) return
-  const { lab } = wire
-  const program = new URL('./garbage-program.js', import.meta.url).pathname
-  const places = ['client', 'director'].map((host) => `/run/netns/${lab.name(host)}`)
-  const mac = lab.macOf('director:in')
-  // What V8 allocates for itself must not decide; what the path allocates shows in each run.
-  let isClean = false
-  for (let attempt = 0; attempt < 4 && !isClean; attempt++) {
-    const text = execFileSync(process.execPath, [program, ...places, mac])
-    const { frames, batches, allocated, ringDrops, sendErrors } = JSON.parse(String(text))
-    t.comment(String(text).trim())
-    t.same({ ringDrops, sendErrors }, { ringDrops: 0, sendErrors: 0 })
-    t.ok(frames >= 200_000, `${frames} frames`)
-    const bytes = Object.values(allocated as Record<string, number>).reduce((a, b) => a + b, 0)
-    // The smallest object, once a batch, would be more.
-    isClean = bytes < 12 * batches
-  }
-  t.ok(isClean, 'in one run at least')
+  allocatesNothing(t, wire.lab, 'af_packet')
 })
 
 t.test(

@@ -1,16 +1,18 @@
 /**
  * Run by a test as root.
  *
- *     node garbage-program.js CLIENT-NETNS DIRECTOR-NETNS MAC
+ *     node garbage-program.js CLIENT-NETNS DIRECTOR-NETNS MAC ENGINE
  *
  * Sends frames into one namespace, forwards them in the other, and prints as JSON how many frames
  * and batches that was, and about how many bytes each function allocated meanwhile, of which V8's
  * profiler saw every 64th or so.
  */
 import { type HeapProfiler, Session } from 'node:inspector/promises'
+import type { Port } from '../../src/engine/port.js'
 import { FORWARDED } from '../../src/engine/verdict.js'
 import { addressOf } from '../../src/native/libc.js'
 import { openAfPacket } from '../../src/port/af-packet.js'
+import { openAfXdp } from '../../src/port/af-xdp.js'
 import { SendVector } from '../../src/port/send-vector.js'
 import { build } from '../../src/wire/build.js'
 import { within } from '../namespaces.js'
@@ -21,10 +23,11 @@ const SLOT_BYTES = 64
 /** V8 compiles what is hot late, and what it interprets allocates for every number above 2^31. */
 const WARM_UP_ROUNDS = 2000
 const ROUNDS = 2000
-const [clientPath, directorPath, mac] = process.argv.slice(2)
+const [clientPath, directorPath, mac, engine] = process.argv.slice(2)
 
 const client = within(clientPath, () => new RawPeer('eth0'))
-const port = within(directorPath, () => openAfPacket({ interfaces: ['in', 'out'] }))
+const open = engine === 'af_xdp' ? openAfXdp : openAfPacket
+const port: Port = within(directorPath, () => open({ interfaces: ['in', 'out'] }))
 port.serve(['10.9.0.2'])
 const memory = new Uint8Array(ROW * SLOT_BYTES)
 const base = addressOf(memory)
