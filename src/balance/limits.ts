@@ -3,6 +3,12 @@
  * hold is known, and nothing is allocated while frames pass.
  */
 
+/**
+ * The largest IPv4 connection table. All tables lie in one piece of memory, and V8 of Node 20 makes
+ * no ArrayBuffer of more than 4 GiB.
+ */
+export const CONNECTIONS_MAX = 1 << 25
+
 /** Sizes of the tables. Fixed at start: nothing is allocated after. */
 export interface Limits {
   readonly services: number

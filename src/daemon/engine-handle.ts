@@ -8,7 +8,8 @@ import { Worker } from 'node:worker_threads'
 import { Balancer } from '../balance/balancer.js'
 import type { ArmMode } from '../engine/port.js'
 import { Wakeup } from '../native/eventfd.js'
-import { SharedMemory } from '../native/mapping.js'
+import { SystemCallError } from '../native/libc.js'
+import { SharedMemory, ThreadMemory } from '../native/mapping.js'
 import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
 
@@ -23,7 +24,24 @@ interface Waiting {
   reject(error: Error): void
 }
 
-export type EngineOptions = Omit<WorkerStart, 'memoryFd' | 'memoryBytes' | 'wakeFd'>
+/** Memory for the tables: of all threads, or behind a descriptor for a process of its own. */
+function makeMemory({ engine, limits }: EngineOptions): SharedMemory | ThreadMemory {
+  const bytes = WorkerMemory.bytes(limits)
+  try {
+    return engine === 'libpcap' ? SharedMemory.create(bytes) : ThreadMemory.create(bytes)
+  } catch (error) {
+    if (!(error instanceof SystemCallError) || error.code !== 'ENOMEM') throw error
+    const mib = Math.ceil(bytes / 2 ** 20)
+    throw new EngineFailure(
+      `this machine does not give ${mib} MiB for the tables (${limits.connections4} IPv4 connections, ${error.call}: ENOMEM); take a smaller --max-connections, or raise the limit (ulimit -v, vm.overcommit_memory)`,
+    )
+  }
+}
+
+export type EngineOptions = Omit<
+  WorkerStart,
+  'memoryFd' | 'memoryAddress' | 'memoryBytes' | 'wakeFd'
+>
 
 /**
  * The engine could not begin, or has ended. Ports say in words for the operator why they can't be
@@ -45,15 +63,17 @@ export class EngineHandle {
   modes: readonly ArmMode[] = []
   readonly #send: (id: number, order: Order) => void
   readonly #waiting = new Map<number, Waiting>()
-  readonly #shared: SharedMemory
   #id = 0
   #ready: (error?: Error) => void = () => {}
   #end: (error?: Error) => void = () => {}
   #isStopping = false
   #hasEnded = false
 
-  private constructor(shared: SharedMemory, options: EngineOptions, wakeup: Wakeup | null) {
-    this.#shared = shared
+  private constructor(
+    shared: SharedMemory | ThreadMemory,
+    options: EngineOptions,
+    wakeup: Wakeup | null,
+  ) {
     this.memory = new WorkerMemory(shared.buffer)
     this.tables = new Balancer(this.memory.region, options.limits, options.seed, options.kernel)
     this.gone = new Promise((resolve) => {
@@ -61,7 +81,8 @@ export class EngineHandle {
     })
     const start = {
       ...options,
-      memoryFd: shared.fd,
+      memoryFd: shared instanceof SharedMemory ? shared.fd : -1,
+      memoryAddress: shared.address,
       memoryBytes: shared.bytes,
       wakeFd: wakeup?.fd ?? -1,
     }
@@ -70,7 +91,7 @@ export class EngineHandle {
 
   /** Starts a worker and waits until its port is open. */
   static async start(options: EngineOptions): Promise<EngineHandle> {
-    const shared = SharedMemory.create(WorkerMemory.bytes(options.limits))
+    const shared = makeMemory(options)
     const handle = new EngineHandle(
       shared,
       options,
@@ -122,7 +143,7 @@ export class EngineHandle {
 
   #startProcess(start: WorkerStart): (id: number, order: Order) => void {
     const child: ChildProcess = fork(fileURLToPath(WORKER), {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', this.#shared.fd],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', start.memoryFd],
       // Counters and addresses go through the channel as they are: typed arrays, not JSON objects.
       serialization: 'advanced',
     })

@@ -23,8 +23,10 @@ export interface WorkerStart {
   readonly kernel: FollowedKernel
   readonly limits: Limits
   readonly seed: number
-  /** Descriptor and size of the memory that it publishes; the descriptor is valid in the worker. */
+  /** Descriptor of the memory that it publishes, valid in the worker; -1: a thread, see below. */
   readonly memoryFd: number
+  /** Where that memory lies, for a thread. */
+  readonly memoryAddress: number
   readonly memoryBytes: number
   /** Descriptor that ends its sleep; -1 where it sleeps in an event loop. */
   readonly wakeFd: number

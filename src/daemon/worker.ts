@@ -15,7 +15,7 @@ import { Director } from '../engine/forward.js'
 import { Loop, TICK_INTERVAL_MS } from '../engine/loop.js'
 import type { EventPort, Port } from '../engine/port.js'
 import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/neighbour.js'
-import { SharedMemory } from '../native/mapping.js'
+import { SharedMemory, ThreadMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
 import { openAfXdp } from '../port/af-xdp.js'
 import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
@@ -51,7 +51,11 @@ class Engine {
   isStopped = false
 
   constructor(start: WorkerStart, port: Port) {
-    const shared = SharedMemory.open(start.memoryFd, start.memoryBytes)
+    const { memoryFd, memoryAddress, memoryBytes } = start
+    const shared =
+      memoryFd < 0
+        ? ThreadMemory.at(memoryAddress, memoryBytes)
+        : SharedMemory.open(memoryFd, memoryBytes)
     this.#memory = new WorkerMemory(shared.buffer)
     this.meter = new LoopMeter(this.#memory.loop)
     const { limits, seed, kernel, mode, quiet } = start

@@ -10,6 +10,7 @@
  * where the call is on the path, for an address would be a number too large for V8 to keep without
  * allocating.
  */
+import { constants } from 'node:buffer'
 import { getSystemErrorMap } from 'node:util'
 import koffi from 'koffi'
 
@@ -90,6 +91,8 @@ export function addressOf(memory: ArrayBufferLike | ArrayBufferView): number {
 
 /** An ArrayBuffer over memory that the caller owns. Touching it after `munmap` is fatal. */
 export function viewOf(address: number, bytes: number): ArrayBuffer {
+  // The addon would end the process.
+  if (bytes > constants.MAX_LENGTH) throw new RangeError(`${bytes} bytes are too many for a view`)
   return koffi.view(BigInt(address), bytes)
 }
 

@@ -39,6 +39,48 @@ export function unmap(mapping: Mapping): void {
 }
 
 /**
+ * Memory for the threads of this process, in pages of 2 MiB where the kernel has them to give
+ * (`transparent_hugepage/enabled` is `always` or `madvise`; memory behind a descriptor gets none on
+ * most machines, whose `shmem_enabled` is `never`). Another thread is told the address. Pages come
+ * when they are first written, so that even gigabytes are there at once.
+ */
+export class ThreadMemory {
+  readonly address: number
+  readonly bytes: number
+  readonly buffer: ArrayBuffer
+  readonly #mapping: Mapping
+  #isOwned: boolean
+
+  private constructor(mapping: Mapping, isOwned: boolean) {
+    this.address = mapping.address
+    this.bytes = mapping.bytes
+    this.buffer = mapping.buffer
+    this.#mapping = mapping
+    this.#isOwned = isOwned
+  }
+
+  /** New memory, all zero. */
+  static create(bytes: number, { hugePages = true } = {}): ThreadMemory {
+    const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, `${bytes} bytes of memory`)
+    // A wish: without it small pages do.
+    if (hugePages) madvise(mapping.address, bytes, MADV_HUGEPAGE)
+    return new ThreadMemory(mapping, true)
+  }
+
+  /** The memory that another thread made, and closes when nobody looks at it any more. */
+  static at(address: number, bytes: number): ThreadMemory {
+    return new ThreadMemory({ address, bytes, buffer: viewOf(address, bytes) }, false)
+  }
+
+  /** No thread may touch its `buffer` after this. */
+  close(): void {
+    if (!this.#isOwned) return
+    this.#isOwned = false
+    unmap(this.#mapping)
+  }
+}
+
+/**
  * Memory behind a descriptor (memfd), so that several threads or processes map the same pages: a
  * worker thread is told the number of the descriptor, a child process inherits it
  * (`spawn(…, { stdio: [0, 1, 2, memory.fd] })` makes it number 3 there). Each of them opens it,

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { Balancer } from '../../src/balance/balancer.js'
-import { DEFAULT_LIMITS } from '../../src/balance/limits.js'
+import { CONNECTIONS_MAX, DEFAULT_LIMITS } from '../../src/balance/limits.js'
 import { CELL_NAMES, WorkerMemory } from '../../src/daemon/memory.js'
 import { VERDICT_COUNT } from '../../src/engine/verdict.js'
+import { ThreadMemory } from '../../src/native/mapping.js'
 import { LIMITS } from '../balance/rule-book.js'
 
 t.test('worker and reader lay the same memory out alike', async (t) => {
@@ -29,3 +30,31 @@ t.test('the bytes asked for are what it takes, no more than a line each too many
     t.equal(memory.region.used, bytes)
   }
 })
+
+t.test('the largest table that may be asked for has a last record', async (t) => {
+  const limits = { ...DEFAULT_LIMITS, connections4: CONNECTIONS_MAX }
+  const memory = ThreadMemory.create(WorkerMemory.bytes(limits))
+  t.teardown(() => memory.close())
+  const { region } = new WorkerMemory(memory.buffer)
+  const { connections4 } = new Balancer(region, limits, 1)
+  t.equal(connections4.insert4(6, 1, 2, 0x10001, 0, 0, 5), 0)
+  // The cells of a table are one line: records in use, and the first that never was.
+  const cells = new Int32Array(memory.buffer)
+  const state = findLine(cells, [1, 1, 0, 0])
+  cells[state + 1] = CONNECTIONS_MAX - 1
+  const last = connections4.insert4(6, 3, 2, 0x10001, 0, 0, 5)
+  t.equal(last, CONNECTIONS_MAX - 1)
+  t.equal(connections4.find4(6, 3, 2, 0x10001), last)
+  t.equal(connections4.insert4(6, 4, 2, 0x10001, 0, 0, 5), -1, 'and then it is full')
+  connections4.remove(last)
+  t.equal(connections4.find4(6, 3, 2, 0x10001), -1)
+  t.equal(connections4.find4(6, 1, 2, 0x10001), 0)
+})
+
+/** Where a line of 16 words begins that starts with these. */
+function findLine(words: Int32Array, line: readonly number[]): number {
+  for (let at = 0; at < words.length; at += 16) {
+    if (line.every((word, i) => words[at + i] === word)) return at
+  }
+  throw new Error('no such line')
+}

@@ -40,6 +40,15 @@ t.test('refusals', async (t) => {
       )
     }
   })
+  await t.test('memory for the tables that is not to be had', async (t) => {
+    const limited = ['sh', '-c', 'ulimit -v 3000000; exec "$@"', 'sh']
+    for (const engine of ['af_packet', 'libpcap'] as const) {
+      const options = ['-i', 'eth0', '--engine', engine, '--max-connections', '33554432']
+      await t.test(engine, { skip: engineMissing(engine) }, (t) =>
+        refused(t, segment, [...options, ...control], /ENOMEM.*--max-connections/, limited),
+      )
+    }
+  })
   await t.test('a rules file that is not there', (t) =>
     refused(t, segment, withRules, /rules can't be read: ENOENT/),
   )

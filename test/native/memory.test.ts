@@ -14,7 +14,7 @@ import {
   SystemCallError,
   socket,
 } from '../../src/native/libc.js'
-import { SharedMemory } from '../../src/native/mapping.js'
+import { SharedMemory, ThreadMemory } from '../../src/native/mapping.js'
 import { AF_INET, POLLIN, pollfd, SOCK_DGRAM } from '../../src/native/socket.js'
 
 const mapping = new URL('../../src/native/mapping.js', import.meta.url)
@@ -35,6 +35,31 @@ t.test('shared memory: begins as zeros, is one memory for all who open it', asyn
   t.equal(here[5], 77, 'ours is still there')
   t.throws(() => SharedMemory.create(0), RangeError)
   t.throws(() => SharedMemory.open(memory.fd, -1), SystemCallError)
+})
+
+t.test('memory of threads: another thread writes to it by its address', async (t) => {
+  const memory = ThreadMemory.create(1 << 22)
+  t.teardown(() => memory.close())
+  const here = new Int32Array(memory.buffer)
+  t.ok(here.every((word) => word === 0))
+  here[3] = 5
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads')
+    import(${JSON.stringify(mapping.href)}).then(({ ThreadMemory }) => {
+      const memory = ThreadMemory.at(workerData.address, workerData.bytes)
+      const there = new Int32Array(memory.buffer)
+      there[4] = there[3] + 1
+      memory.close()
+      parentPort.postMessage(there.length)
+    })`
+  const { address, bytes } = memory
+  const worker = new Worker(program, { eval: true, workerData: { address, bytes } })
+  const [length] = await once(worker, 'message')
+  await worker.terminate()
+  t.equal(length, 1 << 20)
+  t.equal(here[4], 6, 'still there when the other thread has gone')
+  t.throws(() => ThreadMemory.create(2 ** 50), SystemCallError)
+  t.throws(() => ThreadMemory.at(address, 2 ** 33), RangeError)
 })
 
 t.test('a worker thread maps it, writes, and wakes us', async (t) => {
@@ -68,7 +93,7 @@ t.test('a child process inherits the descriptor and maps the same', async (t) =>
   const memory = SharedMemory.create(4096)
   t.teardown(() => memory.close())
   const script = `
-    import { SharedMemory } from '${mapping}'
+    import { SharedMemory, ThreadMemory } from '${mapping}'
     new Int32Array(SharedMemory.open(3, 4096).buffer)[7] = 4242`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'inherit', 'inherit', memory.fd],

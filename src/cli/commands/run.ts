@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
+import { CONNECTIONS_MAX, DEFAULT_LIMITS } from '../../balance/limits.js'
 import { controlPath } from '../../control/client.js'
 import { ControlServer } from '../../control/server.js'
 import { DirectorDaemon } from '../../daemon/director-daemon.js'
@@ -44,8 +45,12 @@ interface RunOptions extends ReportOptions {
 
 function whole(text: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1 || value > 1 << 26) {
-    throw new CliFailure(`'${text}' is no number of connections`, EXIT_USAGE, `1 to ${1 << 26}`)
+  if (!Number.isInteger(value) || value < 1 || value > CONNECTIONS_MAX) {
+    throw new CliFailure(
+      `'${text}' is no number of connections`,
+      EXIT_USAGE,
+      `1 to ${CONNECTIONS_MAX}`,
+    )
   }
   return value
 }
@@ -93,7 +98,11 @@ export function register(program: Command): void {
     .option('--no-arp', 'something else answers ARP and neighbour discovery for the VIPs')
     .option('--no-guard', 'do not keep the own kernel from answering for served ports')
     .option('--quiet', 'send no RST, ICMP error or echo reply to clients', false)
-    .option('--max-connections <n>', 'size of the IPv4 connection table (64 bytes each)', whole)
+    .option(
+      '--max-connections <n>',
+      `size of the IPv4 connection table, 68 bytes each (default: ${DEFAULT_LIMITS.connections4})`,
+      whole,
+    )
     .option(
       '--control <path>',
       'control socket (default: UIPVS_CONTROL, or /run/uipvs/control.sock)',
