@@ -6,9 +6,8 @@
 
 import { LINK_ETHERNET } from '../port/captured-frame.js'
 import { readCapture } from '../port/replay.js'
-import * as ethernet from '../wire/ethernet.js'
-import { readFlow } from './flow.js'
-import { addressKey, type Mac } from './surroundings.js'
+import { macForVip } from './mac-for-vip.js'
+import type { Mac } from './surroundings.js'
 
 /** How much of a capture is looked at, in bytes. */
 export const LOOK_AHEAD_BYTES = 16 << 20
@@ -18,18 +17,6 @@ export interface LookedAt {
   readonly mac: Mac | null
   /** The capture, from its first byte on. */
   readonly source: AsyncIterable<Uint8Array>
-}
-
-/**
- * Destination MAC address of the frame, if its IP packet goes to one of `vips` (by `addressKey()`).
- */
-export function macForVip(bytes: Uint8Array, vips: ReadonlySet<string>): Mac | null {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const flow = readFlow(view, 0, bytes.length)
-  if (flow === null || !vips.has(addressKey(flow.family, flow.destination))) return null
-  // A group address is nobody's own.
-  if (ethernet.isGroup(view, 0)) return null
-  return { high: ethernet.destinationHigh(view, 0), low: ethernet.destinationLow(view, 0) }
 }
 
 /** `vips` by `addressKey()`. */

@@ -69,6 +69,12 @@ export class Explainer {
     return this.#port.verdicts[0]
   }
 
+  /** The frame that was played last, as it left; nothing, if it did not leave. */
+  get left(): Uint8Array {
+    const sent = this.#port.sent.find((frame) => frame.origin === 'forwarded')
+    return sent?.bytes ?? new Uint8Array(0)
+  }
+
   explain(bytes: Uint8Array, timestampMs: number): Explanation {
     this.offline.advanceTo(timestampMs)
     const { book, director, loop } = this.offline

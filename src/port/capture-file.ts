@@ -5,135 +5,21 @@
  *     for await (const frame of capture) …
  *     if (capture.problem !== null) …
  *
- * Whatever the bytes are, reading ends: with the end of the capture, or with a `problem`, which is
- * a value and not an exception, since a damaged capture is an ordinary input; all frames before the
- * damage have been given by then. Exceptions are left for mistakes of the program.
+ * A damaged capture ends with a `problem`; see capture.ts.
  */
 import { createReadStream } from 'node:fs'
-import { ByteWindow } from './byte-window.js'
-import {
-  type CapturedFrame,
-  type CaptureProblem,
-  type CaptureReader,
-  problemAt,
-} from './captured-frame.js'
-import { PCAP_MAGICS, PcapReader } from './pcap.js'
-import { PCAPNG_MAGIC, PcapngReader } from './pcapng-reader.js'
+import { Capture } from './capture.js'
+import { PcapReader } from './pcap.js'
+
+export { Capture } from './capture.js'
 
 export type CaptureSource = string | Uint8Array | AsyncIterable<Uint8Array>
 
-const GZIP_MAGIC = 0x1f8b
-const READ_AHEAD = 64
-
-export class Capture implements AsyncIterable<CapturedFrame> {
-  /** Why reading ended before the end of the capture; null while, and if, all is well. */
-  problem: CaptureProblem | null = null
-  format: 'pcap' | 'pcapng' | null = null
-  /** Frames read so far. */
-  count = 0
-  readonly #window: ByteWindow
-  #reader: CaptureReader | null = null
-  #ended = false
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#window = new ByteWindow(source[Symbol.asyncIterator]())
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<CapturedFrame, void> {
-    const frames: CapturedFrame[] = []
-    try {
-      while (await this.readSome(frames, READ_AHEAD)) {
-        yield* frames
-        frames.length = 0
-      }
-    } finally {
-      await this.close()
-    }
-  }
-
-  /**
-   * Appends up to `max` frames to `into`: those that are at hand, waiting only if there are none.
-   * False at the end, be it the capture's or a problem's. Waiting once for many frames is several
-   * times as fast as once for each.
-   */
-  async readSome(into: CapturedFrame[], max: number): Promise<boolean> {
-    const before = into.length
-    try {
-      this.#reader ??= await this.#recognise()
-      while (!this.#ended && into.length - before < max) {
-        const step = this.#reader!.step(this.#window, this.count)
-        if (step === null) continue
-        if (typeof step === 'number') {
-          if (into.length > before) break
-          if (!(await this.#window.fill(step))) this.#end()
-        } else if ('frame' in step) {
-          this.count++
-          into.push(step.frame)
-        } else {
-          this.problem = step.problem
-          this.#ended = true
-        }
-      }
-    } catch (error) {
-      if (!isSystemError(error)) throw error
-      this.#fail(
-        'unreadable',
-        `the capture can not be read: ${error.message},`,
-        this.#window.offset,
-      )
-    }
-    if (this.#ended) await this.close()
-    return into.length > before
-  }
-
-  /** Reads no more; a file is closed. */
-  async close(): Promise<void> {
-    this.#ended = true
-    await this.#window.close()
-  }
-
-  #end(): void {
-    if (!this.#window.isExhausted) this.#fail('truncated', 'truncated capture', this.#window.offset)
-    this.#ended = true
-  }
-
-  async #recognise(): Promise<CaptureReader | null> {
-    const window = this.#window
-    if (!(await window.fill(4))) {
-      const what = window.available === 0 ? 'an empty file is not a capture' : 'truncated capture'
-      this.#fail('truncated', what, 0)
-      return null
-    }
-    const magic = window.view.getUint32(window.begin)
-    if (magic === PCAPNG_MAGIC) {
-      this.format = 'pcapng'
-      return new PcapngReader()
-    }
-    if (PCAP_MAGICS.has(magic)) {
-      this.format = 'pcap'
-      return new PcapReader()
-    }
-    const text = `0x${magic.toString(16).padStart(8, '0')}`
-    const advice = magic >>> 16 === GZIP_MAGIC ? ': it is compressed, use gunzip first' : ''
-    this.#fail('unsupported', `neither pcap nor pcapng (magic number ${text})${advice}`, 0)
-    return null
-  }
-
-  #fail(kind: CaptureProblem['kind'], what: string, offset: number): void {
-    this.problem = problemAt(kind, what, this.count, offset)
-    this.#ended = true
-  }
-}
-
-function isSystemError(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && typeof (error as NodeJS.ErrnoException).errno === 'number'
-}
-
 /** `source` is a path (`-` for standard input), the whole capture, or its bytes as they come. */
 export function readCapture(source: CaptureSource): Capture {
-  if (typeof source === 'string') return new Capture(openFile(source))
-  if (source instanceof Uint8Array) return new Capture(once(source))
-  return new Capture(source)
+  if (typeof source === 'string') return captureOf(openFile(source))
+  if (source instanceof Uint8Array) return captureOf(once(source))
+  return captureOf(source)
 }
 
 function openFile(path: string): AsyncIterable<Uint8Array> {
@@ -144,4 +30,8 @@ function openFile(path: string): AsyncIterable<Uint8Array> {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
+}
+
+function captureOf(bytes: AsyncIterable<Uint8Array>): Capture {
+  return new Capture(bytes, () => new PcapReader())
 }

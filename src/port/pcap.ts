@@ -1,9 +1,6 @@
 /**
  * Reads the classic pcap format, of either byte order, with micro- or nanoseconds, through the
- * `pcap-parser` package. Format: draft-ietf-opsawg-pcap.
- *
- *   file    | magic | 2 . 4 | zone | accuracy | snaplen | link type |     24 bytes
- *   record  | seconds | fraction | captured length | original length | captured bytes |
+ * `pcap-parser` package. The layout is pcap-layout.ts's.
  *
  * The parser believes every length, knows only microseconds, and joins chunks by copying all it has
  * for each of them, with the deprecated `new Buffer`. So it is never given a file: it is given one
@@ -14,19 +11,12 @@ import { EventEmitter } from 'node:events'
 import pcapParser from 'pcap-parser'
 import type { ByteWindow } from './byte-window.js'
 import { type CaptureReader, LARGEST_FRAME, problemAt, type Step } from './captured-frame.js'
-
-const FILE_HEADER_BYTES = 24
-const RECORD_HEADER_BYTES = 16
-const MAGIC_MICROSECONDS = 0xa1b2c3d4
-const MAGIC_NANOSECONDS = 0xa1b23c4d
-
-/** The first four bytes, read as big-endian, of what this file can read. */
-export const PCAP_MAGICS: ReadonlySet<number> = new Set([
+import {
+  FILE_HEADER_BYTES,
   MAGIC_MICROSECONDS,
-  0xd4c3b2a1,
-  MAGIC_NANOSECONDS,
-  0x4d3cb2a1,
-])
+  RECORD_HEADER_BYTES,
+  readFileHeader,
+} from './pcap-layout.js'
 
 /** Where the package expects a stream: records are emitted into it by hand. */
 class Feed extends EventEmitter {
@@ -55,18 +45,13 @@ export class PcapReader implements CaptureReader {
   #fileHeader(window: ByteWindow): Step {
     if (window.available < FILE_HEADER_BYTES) return FILE_HEADER_BYTES
     const { view, begin } = window
-    const first = view.getUint32(begin)
-    this.#littleEndian = first !== MAGIC_MICROSECONDS && first !== MAGIC_NANOSECONDS
-    const magic = view.getUint32(begin, this.#littleEndian)
-    const major = view.getUint16(begin + 4, this.#littleEndian)
-    const minor = view.getUint16(begin + 6, this.#littleEndian)
-    if (major !== 2 || minor !== 4) {
-      const what = `pcap version ${major}.${minor}, where only 2.4 is known,`
-      return { problem: problemAt('unsupported', what, 0, window.offset) }
+    const file = readFileHeader(view, begin)
+    if (typeof file === 'string') {
+      return { problem: problemAt('unsupported', file, 0, window.offset) }
     }
-    this.#fractionsPerMs = magic === MAGIC_NANOSECONDS ? 1e6 : 1e3
-    // The upper bits tell of a frame check sequence.
-    this.#linkType = view.getUint32(begin + 20, this.#littleEndian) & 0x03ffffff
+    this.#littleEndian = file.littleEndian
+    this.#fractionsPerMs = file.fractionsPerMs
+    this.#linkType = file.linkType
     const header = Buffer.from(window.bytes.subarray(begin, begin + FILE_HEADER_BYTES))
     // The parser need not know that fractions are nanoseconds: it only hands them on.
     if (this.#littleEndian) header.writeUInt32LE(MAGIC_MICROSECONDS)

@@ -1,7 +1,7 @@
 /**
  * Reads pcapng (draft-ietf-opsawg-pcapng) of both byte orders: Section Header, Interface
  * Description, Enhanced, Simple and (obsolete) Packet Blocks. Other blocks are passed over unseen,
- * however long they say they are. The layouts are drawn in pcapng.ts, which writes them.
+ * however long they say they are. The layouts are drawn in pcapng-layout.ts.
  *
  * A length is believed only after it has been compared with the block around it; a block that
  * contradicts itself ends the reading with a problem that tells its offset.
@@ -21,7 +21,7 @@ import {
   OPTION_IF_NAME,
   OPTION_IF_TSOFFSET,
   OPTION_IF_TSRESOL,
-} from './pcapng.js'
+} from './pcapng-layout.js'
 
 /** The first four bytes: the block type of a section header, the same in both byte orders. */
 export const PCAPNG_MAGIC = BLOCK_SECTION

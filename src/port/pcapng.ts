@@ -1,32 +1,23 @@
 /**
  * Writes pcapng (draft-ietf-opsawg-pcapng), the capture format in which a packet can have a
- * comment: there the verdict of each frame stands. In little-endian order; all parts are padded to
- * 32 bits.
- *
- *   block      | type | length | body … | length |          both lengths count the whole block
- *   section    body: | byte-order magic | 1 . 0 | section length, 64 bits, -1: unknown | options |
- *   interface  body: | link type, 16 bits | 0 | snap length | options |
- *   packet     body: | interface | time, high, low | captured | original | bytes … | options |
- *   option     | code, 16 bits | length, 16 bits | value … |  the last has code 0 and no value
+ * comment: there the verdict of each frame stands. In little-endian order; pcapng-layout.ts says
+ * what stands where.
  *
  * The encoders below are pure; `PcapngWriter` gives their blocks to whatever takes bytes, and
  * `openPcapng()` gives them to a file or to standard output.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
+import {
+  BLOCK_ENHANCED_PACKET,
+  BLOCK_INTERFACE,
+  BLOCK_SECTION,
+  BYTE_ORDER_MAGIC,
+  OPTION_COMMENT,
+  OPTION_EPB_FLAGS,
+  OPTION_IF_NAME,
+  OPTION_IF_TSRESOL,
+} from './pcapng-layout.js'
 
-export const BLOCK_SECTION = 0x0a0d0d0a
-export const BLOCK_INTERFACE = 1
-export const BLOCK_PACKET = 2
-export const BLOCK_SIMPLE_PACKET = 3
-export const BLOCK_ENHANCED_PACKET = 6
-export const BYTE_ORDER_MAGIC = 0x1a2b3c4d
-
-export const OPTION_END = 0
-export const OPTION_COMMENT = 1
-export const OPTION_EPB_FLAGS = 2
-export const OPTION_IF_NAME = 2
-export const OPTION_IF_TSRESOL = 9
-export const OPTION_IF_TSOFFSET = 14
 const OPTION_SHB_USERAPPL = 4
 
 const LINK_ETHERNET = 1

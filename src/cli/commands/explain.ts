@@ -1,9 +1,10 @@
 /** `uipvs explain`: what the director does with one frame, step by step, and why. */
 import type { Command } from 'commander'
 import { paintFor } from '../../lab/paint.js'
-import { lookForDirector, macForVip } from '../../offline/director-mac.js'
+import { lookForDirector } from '../../offline/director-mac.js'
 import { Explainer } from '../../offline/explain.js'
 import type { Explanation } from '../../offline/explanation.js'
+import { macForVip } from '../../offline/mac-for-vip.js'
 import { BadPacket, packetFrame, parseHex } from '../../offline/packet-text.js'
 import { explanationText } from '../../offline/print-explanation.js'
 import { DEFAULT_DIRECTOR_MAC, type Mac, vipKeysOf } from '../../offline/surroundings.js'
