@@ -9,7 +9,8 @@
  *   node scripts/setup.mjs --retry    also what failed before
  *
  * What has been done is remembered in node_modules/.uipvs-setup.json and build/.stamp, so that
- * deleting either folder means doing its part anew.
+ * deleting either folder means doing its part anew. The page (scripts/page.mjs) is part of
+ * the build.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -59,6 +60,7 @@ const DEBIAN_PACKAGES = [
     isService: true,
     for: 'reading --proc in tests',
   },
+  { name: 'chromium', shownBy: 'chromium', only: 'tests', for: 'a browser for the page in tests' },
   { name: 'netbase', shownBy: '/etc/services', for: 'service names in uipvsadm' },
   { name: 'libpcap-dev', shownBy: '/usr/include/pcap.h', for: 'building cap' },
   { name: 'g++', shownBy: 'g++', for: 'building cap and raw-socket' },
@@ -324,7 +326,8 @@ function buildKey() {
   const hash = createHash('sha256')
   const settings = ['tsconfig.json', 'package.json', 'package-lock.json']
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesBelow(folder, '.ts'))
-  for (const path of [...settings, ...sources]) {
+  const page = [...filesBelow('src/web/page', ''), ...filesBelow('docs/examples', '')]
+  for (const path of [...settings, ...sources, ...page, 'scripts/page.mjs']) {
     const { mtimeMs, size } = statSync(join(ROOT, path))
     hash.update(`${path} ${mtimeMs} ${size}\n`)
   }
@@ -353,6 +356,11 @@ function build() {
   if (!run.ok) {
     process.stderr.write(run.output)
     stop('the build failed (see above)', 'correct the source and run it again')
+  }
+  const page = succeeds(process.execPath, [join(ROOT, 'scripts/page.mjs')])
+  if (!page.ok) {
+    process.stderr.write(page.output)
+    stop('the page could not be built (see above)', 'correct the source and run it again')
   }
   pruneBuild()
   writeFileSync(BUILD_STAMP, key)

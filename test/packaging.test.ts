@@ -31,11 +31,18 @@ t.test('packs what is needed and nothing else', async (t) => {
   }
   const paths = files.map((file) => file.path)
   for (const bin of Object.values<string>(manifest.bin)) t.ok(paths.includes(bin), bin)
-  for (const path of ['README.md', 'LICENSE', 'package.json', 'build/src/index.d.ts']) {
+  for (const path of [
+    'README.md',
+    'LICENSE',
+    'package.json',
+    'build/src/index.d.ts',
+    'build/page/index.html',
+  ]) {
     t.ok(paths.includes(path), path)
   }
   const foreign = paths.filter(
-    (path) => !/^(build\/src|native-notes|docs)\/|^(README\.md|LICENSE|package\.json)$/.test(path),
+    (path) =>
+      !/^(build\/(src|page)|native-notes|docs)\/|^(README\.md|LICENSE|package\.json)$/.test(path),
   )
   t.same(foreign, [])
 })

@@ -39,6 +39,7 @@ function machine(t: Test, npm: string) {
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/setup.mjs']) {
     copyFileSync(name, join(folder, name))
   }
+  writeFileSync(join(folder, 'scripts/page.mjs'), '')
   const triedInVain = 'node_modules/.uipvs-setup.json'
   if (existsSync(triedInVain)) {
     mkdirSync(join(folder, 'node_modules'))

@@ -31,6 +31,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lab: ['wire', 'native', 'control'],
   offline: [...PURE, 'port', 'control', 'lab'],
   conform: [...PURE, 'port', 'control', 'cli'],
+  // The page in the browser: what it takes from these folders imports nothing of Node, or it would
+  // not compile (below) and the bundler would refuse it.
+  web: [...PURE, 'port', 'control', 'offline', 'cli'],
   cli: [
     ...PURE,
     'native',
@@ -57,6 +60,12 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   zod: ['control', 'cli'],
   'prom-client': ['control'],
+  preact: ['web'],
+  'preact/hooks': ['web'],
+  // What scripts/page.mjs puts into the bundle.
+  'virtual:sources': ['web'],
+  'virtual:example-capture': ['web'],
+  'virtual:example-rules': ['web'],
 }
 
 /** Files of the pure folders that no frame passes through, and why they are there. */
@@ -166,7 +175,7 @@ function read(path: string): Source {
   return { path, text, lines: text.trimEnd().split('\n'), code }
 }
 
-const source = filesBelow('src', '.ts').map(read)
+const source = ['.ts', '.tsx'].flatMap((suffix) => filesBelow('src', suffix)).map(read)
 const declarations = source.filter((file) => file.path.endsWith('.d.ts'))
 const program = source.filter((file) => !declarations.includes(file))
 const everything = [
@@ -192,7 +201,7 @@ function importsOf(file: Source): string[] {
 
 /** The source file that a relative import means. */
 function resolved(file: Source, module: string): string {
-  return normalize(join(dirname(file.path), module)).replace(/\.js$/, '.ts')
+  return normalize(join(dirname(file.path), module)).replace(/\.js(x?)$/, '.ts$1')
 }
 
 /** `path:line` of each line of code that matches. */
@@ -321,6 +330,7 @@ t.test('no file is dead', async (t) => {
   const bins = Object.values(manifest.bin as Record<string, string>)
   const entries = new Set([
     'src/index.ts',
+    'src/web/page/main.tsx', // scripts/page.mjs
     ...bins.map((path) => path.replace(/^build\//, '').replace(/\.js$/, '.ts')),
     ...COMMANDS.map(({ name }) => `src/cli/commands/${name}.ts`),
   ])
@@ -354,6 +364,12 @@ t.test('tests mirror the pure folders', async (t) => {
 
 t.test('the pure folders compile without Node', async (t) => {
   const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.pure.json']
+  const done = spawnSync(process.execPath, tsc, { encoding: 'utf8' })
+  t.equal(done.status, 0, done.stdout)
+})
+
+t.test('the page compiles without Node', async (t) => {
+  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.page.json']
   const done = spawnSync(process.execPath, tsc, { encoding: 'utf8' })
   t.equal(done.status, 0, done.stdout)
 })
