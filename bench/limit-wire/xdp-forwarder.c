@@ -24,7 +24,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ENTRIES 2048
+#define ENTRIES 4096
 #define CHUNK 2048
 #define CHUNKS (2 * 3 * ENTRIES)
 #define BATCH 256

@@ -103,7 +103,7 @@ const EAGAIN = errnoOf('EAGAIN')
 const LOAD_ATTEMPTS_MAX = 20
 const LOG_BYTES = 1 << 20
 /** The end of what the verifier says names the instruction; before it stands how it got there. */
-const LOG_LINES = 12
+const LOG_LINES = 6
 const PERMISSION_HINT = 'run it as root, or give it CAP_BPF and CAP_NET_ADMIN'
 
 /** One `union bpf_attr` on its way to the kernel. */
@@ -320,6 +320,10 @@ function loadError(name: string, code: number, log: Buffer): SystemCallError {
   const end = log.indexOf(0)
   const lines = log.toString('latin1', 0, end < 0 ? log.length : end).split('\n')
   const said = lines.filter((line) => line !== '' && !line.startsWith('processed '))
+  if (code === EAGAIN) {
+    const hint = 'signals kept interrupting the verifier (a profiler?): try it without them'
+    return new SystemCallError('bpf BPF_PROG_LOAD', code, name, hint)
+  }
   const hint =
     said.length === 0 ? hintOf(code) : `the verifier says: ${said.slice(-LOG_LINES).join(' | ')}`
   return new SystemCallError('bpf BPF_PROG_LOAD', code, name, hint)

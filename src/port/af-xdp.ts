@@ -54,7 +54,7 @@ export interface AfXdpOptions {
 }
 
 const BATCH = 256
-const RING_ENTRIES = 2048
+const RING_ENTRIES = 4096
 /** Frames of a socket: in its fill ring, in rx and batch, in tx and completion. */
 const FRAMES_PER_ENTRY = 3
 /** ARP and neighbour discovery are few. */
@@ -152,12 +152,9 @@ class AfXdpPort implements Port {
   #take(socket: XskSocket): boolean {
     if (this.#isPolling) socket.poll()
     const batch = this.#batch
-    const waiting = socket.rx.waiting()
-    if (waiting === 0) return false
-    const count = Math.min(waiting, batch.capacity)
-    socket.rx.takeFrames(count, batch.offset, batch.length)
-    socket.rx.release()
     const { view, offset, length } = batch
+    const count = socket.take(batch.capacity, offset, length)
+    if (count === 0) return false
     for (let i = 0; i < count; i++) completeChecksum(view, offset[i], length[i])
     batch.count = count
     batch.arm = this.#armOf[this.#turn]
@@ -180,38 +177,24 @@ class AfXdpPort implements Port {
       }
       // The frames of a flow come by one queue, and leave by one: in order.
       const out = arms[egress[i]].wayOut(this.#queue)
-      if (out.isDown || out.tx.room(1) === 0) {
-        this.counters.sendErrors++
-        umem.give(offset[i])
-      } else out.tx.pushFrame(offset[i], length[i])
+      if (out.push(offset[i], length[i])) continue
+      this.counters.sendErrors++
+      umem.give(offset[i])
     }
     batch.count = 0
-    for (let i = 0; i < this.#sockets.length; i++) {
-      const socket = this.#sockets[i]
-      if (socket.tx.submit() || count > 0) socket.kick()
-      socket.reap()
-    }
-    this.#refill()
+    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].send()
+    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfNeeded()
     if (this.outbox.count > 0) this.#link.flush()
     if (--this.#batchesUntilStatistics === 0) this.#readStatistics()
-  }
-
-  #refill(): void {
-    for (let i = 0; i < this.#sockets.length; i++) {
-      const socket = this.#sockets[i]
-      socket.refill()
-      socket.wakeReceiver()
-    }
   }
 
   flush(): void {
     for (let i = 0; i < this.#sockets.length; i++) {
       const socket = this.#sockets[i]
       if (socket.isDown) socket.retry()
-      socket.kick()
-      socket.reap()
+      socket.send()
     }
-    this.#refill()
+    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refill()
     this.#link.flush()
   }
 

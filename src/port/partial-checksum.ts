@@ -47,7 +47,9 @@ function completeIpv4(view: DataView, ip: number, end: number): boolean {
   const packetEnd = ip + view.getUint16(ip + 2)
   if (headerBytes < 20 || packetEnd > end || ip + headerBytes > packetEnd) return false
   if ((view.getUint16(ip + 6) & FRAGMENT_BITS) !== 0) return false
-  const addresses = sum(view, ip + 12, ip + 20)
+  // Not by `sum`: every frame of the port af_xdp comes by here, and nearly all for nothing.
+  const source = view.getUint16(ip + 12) + view.getUint16(ip + 14)
+  const addresses = source + view.getUint16(ip + 16) + view.getUint16(ip + 18)
   return completeSegment(view, ip + headerBytes, packetEnd, view.getUint8(ip + 9), addresses)
 }
 

@@ -68,6 +68,8 @@ const ENOBUFS = errnoOf('ENOBUFS')
 const SEND_BUDGET = 256
 /** Frames that the kernel takes from a device in one go when it polls busily. */
 const BUSY_POLL_BUDGET = 64
+/** The fill ring is filled up when an eighth of it was used. */
+const REFILL_SHIFT = 3
 /** Calls in a row that change nothing before the rest is left for later. */
 const FRUITLESS_CALLS_MAX = 2
 
@@ -97,6 +99,12 @@ export class XskSocket {
   isDown = false
   /** Frames that the device dropped on their way out. */
   sendErrors = 0
+  /** Frames that were received since the fill ring was filled up. */
+  #taken = 0
+  /** Frames on their way out, whose chunks have not come back. */
+  #outside = 0
+  /** Some of them the kernel has not even taken from the ring. */
+  #hasUnsent = false
   readonly #umem: Umem
   readonly #nothing = new Uint8Array(0)
   readonly #statistics = new Uint32Array(xdp_statistics.size / 4)
@@ -158,25 +166,57 @@ export class XskSocket {
     throw new SystemCallError('bind AF_XDP', code, where, hint)
   }
 
+  /** Describes the next frames to the arrays, at most `most`; how many there are. */
+  take(most: number, offset: Int32Array, length: Int32Array): number {
+    const waiting = this.rx.waiting()
+    if (waiting === 0) return 0
+    const count = Math.min(waiting, most)
+    this.rx.takeFrames(count, offset, length)
+    this.rx.release()
+    this.#taken += count
+    return count
+  }
+
+  /** Puts a frame into the tx ring; false if there is no room, or no interface. */
+  push(address: number, bytes: number): boolean {
+    if (this.isDown || this.tx.room(1) === 0) return false
+    this.tx.pushFrame(address, bytes)
+    this.#outside++
+    return true
+  }
+
+  /** Hands what was pushed to the kernel, and takes back the chunks of what has left. */
+  send(): void {
+    if (this.tx.submit() || this.#hasUnsent) this.kick()
+    if (this.#outside > 0) this.reap()
+  }
+
   /** Takes back the chunks of frames that have left. */
   reap(): void {
     const { completion } = this
-    for (let n = completion.waiting(); n > 0; n--) this.#umem.give(completion.takeAddress())
+    let n = completion.waiting()
+    if (n === 0) return
+    this.#outside -= n
+    for (; n > 0; n--) this.#umem.give(completion.takeAddress())
     completion.release()
   }
 
-  /** Gives the kernel free chunks for frames to come, as many as it has room for. */
+  /**
+   * Gives the kernel free chunks in the place of those that frames came in, if it has had so many
+   * that this is worth it: its counter lies in a cache line that the other side writes.
+   */
+  refillIfNeeded(): void {
+    if (this.#taken >= this.fill.size >> REFILL_SHIFT) this.refill()
+  }
+
+  /** Gives the kernel as many free chunks as it has room for. */
   refill(): void {
     const { fill } = this
     const umem = this.#umem
     let room = Math.min(fill.room(fill.size), umem.freeCount)
+    this.#taken = 0
     for (; room > 0; room--) fill.pushAddress(umem.take())
-    fill.submit()
-  }
-
-  /** Calls the kernel if it waits for that before it receives more. */
-  wakeReceiver(): void {
-    if (this.fill.needsWakeup) recv(this.fd, this.#nothing, 0, MSG_DONTWAIT)
+    if (fill.submit() && fill.needsWakeup) recv(this.fd, this.#nothing, 0, MSG_DONTWAIT)
   }
 
   /** Has the device polled: with busy polling it is we who drive it. */
@@ -189,6 +229,7 @@ export class XskSocket {
     const { tx } = this
     let left = tx.pending()
     let fruitless = 0
+    this.#hasUnsent = true
     while (left > 0) {
       if (!tx.needsWakeup) return
       const sent = sendto(this.fd, this.#nothing, 0, MSG_DONTWAIT, null, 0)
@@ -206,6 +247,7 @@ export class XskSocket {
       fruitless = left === before ? fruitless + 1 : 0
       if (fruitless === FRUITLESS_CALLS_MAX) return
     }
+    this.#hasUnsent = false
   }
 
   /** Whether the interface, which was down, takes frames again. */
