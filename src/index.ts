@@ -1,7 +1,7 @@
 /**
  * uipvs as a library: the pure core (codecs, tables, rules, the journey of a frame), the ports that
  * frames come in by, and the client of a running director. The core and the memory port touch
- * nothing of the machine; af_packet and libpcap need its permission (CAP_NET_RAW).
+ * nothing of the machine; af_packet and libpcap need its permission (CAP_NET_RAW), af_xdp root's.
  *
  *     import { Director, MemoryPort, RuleBook } from 'uipvs'
  */
@@ -21,7 +21,14 @@ export type * from './control/listing.js'
 export { Batch } from './engine/batch.js'
 export type { DirectorOptions, Mode } from './engine/director-state.js'
 export { Director } from './engine/forward.js'
-export { type Arm, Outbox, type Port, type PortCounters } from './engine/port.js'
+export {
+  type Arm,
+  type ArmMode,
+  Outbox,
+  type Port,
+  type PortCounters,
+  type SharedVip,
+} from './engine/port.js'
 export { ACTION, type Action, ENDINGS, type Verdict, verdictOf } from './engine/verdict.js'
 // A whole director without a network: one frame explained, or a capture replayed.
 export { Explainer, type ExplainerOptions } from './offline/explain.js'
@@ -30,6 +37,7 @@ export { OfflineDirector, type OfflineOptions, RefusedRule } from './offline/off
 export { type ReplaySummary, type ReplayWatcher, replay } from './offline/replay.js'
 // Where frames come from.
 export { type AfPacketOptions, openAfPacket } from './port/af-packet.js'
+export { type AfXdpOptions, openAfXdp } from './port/af-xdp.js'
 export { type LibpcapOptions, openLibpcap } from './port/libpcap.js'
 export { MemoryPort, type MemoryPortOptions, type SentFrame } from './port/memory.js'
 export { openPcapng, type PcapngFile, PcapngWriter } from './port/pcapng.js'

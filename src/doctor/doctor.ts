@@ -13,6 +13,7 @@ import {
   checkReversePath,
 } from './kernel.js'
 import { whoHas, whoHas6 } from './segment.js'
+import { checkXdp } from './xdp.js'
 
 export interface DirectorExamination {
   readonly interfaces: readonly string[]
@@ -33,7 +34,10 @@ export async function examineDirector(options: DirectorExamination): Promise<Fin
   const hasNetRaw = findings.some(({ id, level }) => id === 'cap-net-raw' && level === 'ok')
   const table = await readTable(controlPath)
   const vips = options.vips.length > 0 ? options.vips : table === null ? [] : vipsOf(table)
-  for (const name of interfaces) findings.push(checkInterfaceUp(name), checkOffloads(name, engine))
+  for (const name of interfaces) {
+    findings.push(checkInterfaceUp(name), checkOffloads(name, engine))
+    if (engine === 'auto' || engine === 'af_xdp') findings.push(checkXdp(name, engine))
+  }
   if (interfaces.length > 0) findings.push(checkMtu(interfaces))
   for (const vip of vips) {
     findings.push(...checkKernelAndVip(vip))

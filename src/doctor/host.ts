@@ -60,7 +60,7 @@ export function checkPrograms(): Finding[] {
 /** Packages with parts in C++, which npm leaves out where they can't be compiled. */
 export function checkPackages(): Finding[] {
   const packages = [
-    { name: 'cap', why: 'the engine libpcap needs it; af_packet does not' },
+    { name: 'cap', why: 'the engine libpcap needs it; af_xdp and af_packet do not' },
     { name: 'raw-socket', why: "the lab's hand-made packets and echo probes need it" },
   ]
   const load = createRequire(import.meta.url)

@@ -67,7 +67,7 @@ export function checkOffloads(interfaceName: string, engine: string): Finding {
   if (engine === 'libpcap') return problem('offloads', found, why, fix)
   return lro
     ? note('offloads', found, 'what LRO has joined cannot always be taken apart again', fix)
-    : ok('offloads', `${found}: fine for af_packet`, why)
+    : ok('offloads', `${found}: fine for af_packet, and for af_xdp in native mode`, why)
 }
 
 /** Packets pass unchanged, so a realserver's way must take whatever the client's way takes. */

@@ -3,7 +3,7 @@
  * belong to nobody at the moment: a stack, so that what was used last, and is in the processor's
  * cache, is used next.
  */
-import { XDP_PACKET_HEADROOM } from '../native/if-xdp.js'
+import { mtuOfChunk } from '../native/if-xdp.js'
 import { madvise } from '../native/libc.js'
 import {
   MADV_HUGEPAGE,
@@ -16,19 +16,11 @@ import {
 
 /** The kernel takes chunks of 2048 bytes, or of a page. */
 const CHUNK_BYTES = [2048, 4096] as const
-const LINK_HEADER_BYTES = 18
 const UMEM_BYTES_MAX = 2 ** 31
-
-/** The longest IP packet that a chunk holds, with its Ethernet header and a tag. */
-function mtuOf(chunkBytes: number): number {
-  return chunkBytes - XDP_PACKET_HEADROOM - LINK_HEADER_BYTES
-}
-
-export const MTU_MAX = mtuOf(CHUNK_BYTES[1])
 
 /** The chunk for frames of an interface with this MTU; undefined if there is none. */
 export function chunkBytesFor(mtu: number): number | undefined {
-  return CHUNK_BYTES.find((bytes) => mtu <= mtuOf(bytes))
+  return CHUNK_BYTES.find((bytes) => mtu <= mtuOfChunk(bytes))
 }
 
 export class Umem {

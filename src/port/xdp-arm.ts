@@ -2,9 +2,10 @@
 import type { Arm } from '../engine/port.js'
 import { receiveQueues } from '../native/ethtool.js'
 import { ARPHRD_ETHER } from '../native/if-packet.js'
+import { mtuOfChunk } from '../native/if-xdp.js'
 import { type Interface, readInterface } from '../native/interfaces.js'
 import { SystemCallError } from '../native/libc.js'
-import { chunkBytesFor, MTU_MAX, type Umem } from './umem.js'
+import { chunkBytesFor, type Umem } from './umem.js'
 import { XskSocket } from './xsk-socket.js'
 
 export interface FoundArm extends Interface {
@@ -23,9 +24,10 @@ export function findArms(names: readonly string[]): { arms: FoundArm[]; chunkByt
       )
     }
     if (chunkBytesFor(found.mtu) === undefined) {
+      const most = mtuOfChunk()
       throw new Error(
-        `the MTU of ${name} is ${found.mtu}, af_xdp holds packets of up to ${MTU_MAX} bytes ` +
-          `(${name}); \`ip link set ${name} mtu ${MTU_MAX}\`, or use --engine af_packet`,
+        `the MTU of ${name} is ${found.mtu}, af_xdp holds packets of up to ${most} bytes ` +
+          `(${name}); \`ip link set ${name} mtu ${most}\`, or use --engine af_packet`,
       )
     }
     return { ...found, queues: receiveQueues(name) }

@@ -93,10 +93,7 @@ const FRAGMENT_BITS = 0x3fff
 const OFFSET_BITS = 0x1fff
 const FRAGMENT_BITS_6 = 0xfff9
 const OFFSET_BITS_6 = 0xfff8
-/**
- * Headers that are looked at, the transport's included: a packet to a shared VIP with more is the
- * kernel's. Each costs the verifier a millisecond, since it follows every way through them.
- */
+/** Headers that are looked at, the transport's too; each costs the verifier a millisecond. */
 const EXTENSIONS = 4
 /** ICMP errors about a packet: unreachable, source quench, time exceeded (as `wire/icmp.ts`). */
 const ICMP_ERRORS = [3, 4, 11]

@@ -11,6 +11,7 @@ import { hasIpv6, type Lab } from '../../src/lab/lab.js'
 import { enter } from '../../src/lab/namespaces.js'
 import { type Host, macOf, VIP, VIP6 } from '../../src/lab/topology.js'
 import { needsRoot, standingLab } from '../lab/standing.js'
+import { xdpMissing } from '../port/wire.js'
 
 // For the whole file: it starts many programs, on a machine that may be busy.
 t.setTimeout(300_000)
@@ -92,6 +93,26 @@ t.test('the kernel beside the director', { skip: needsRoot, timeout: 60_000 }, a
   lab.run('director', ['ethtool', '-K', 'eth0', 'gro', 'on'])
   const pcap = await doctor(lab, 'director', [...args, '--engine', 'libpcap'])
   t.same(level(pcap, 'offloads'), ['problem'], 'libpcap does not')
+})
+
+t.test('what is in the way of af_xdp', { skip: needsRoot, timeout: 60_000 }, async (t) => {
+  const lab = standingLab(t)
+  const ask = async (engine: string) =>
+    level(await doctor(lab, 'director', ['-i', 'eth0', '--vip', VIP, '--engine', engine]), 'xdp')
+  t.same(await ask('af_xdp'), ['ok'])
+  t.same(await ask('af_packet'), [], 'nobody asked')
+  lab.run('director', ['ip', 'link', 'set', 'eth0', 'mtu', '9000'])
+  t.same(await ask('af_xdp'), ['problem'], 'a packet would not fit')
+  t.same(await ask('auto'), ['note'], 'af_packet will be taken')
+  lab.run('director', ['ip', 'link', 'set', 'eth0', 'mtu', '1500'])
+  const skip = xdpMissing()
+  if (skip !== false) return t.comment(`no program of somebody else: ${skip}`)
+  const program = new URL('../e2e/other-program.js', import.meta.url).pathname
+  const other = lab.start('director', 'other', [process.execPath, program, 'eth0'])
+  await lab.untilReady(other, () => lab.log('other').includes('attached'))
+  t.same(await ask('af_xdp'), ['problem'], "somebody else's program")
+  lab.stop(other)
+  t.same(await ask('af_xdp'), ['ok'])
 })
 
 t.test('a realserver', { skip: needsRoot, timeout: 60_000 }, async (t) => {
