@@ -1,4 +1,4 @@
-/** What keeps the engine af_xdp from an interface. With `auto` the director then goes another way. */
+/** What keeps af_xdp from an interface. With `auto` the director then goes another way. */
 import { mtuOfChunk } from '../native/if-xdp.js'
 import { readInterface, runTool } from '../native/interfaces.js'
 import { type Finding, note, ok, problem } from './finding.js'
