@@ -78,6 +78,7 @@ export const decision: Measurement = {
     open(bench, 0, Number(flows))
     bench.port.preload(inDisorder(Number(flows)))
     nsPerFrame(bench.loop, options.frames)
+    if (options.isTraced === true) console.log('warm:')
     return Array.from({ length: options.rounds }, () => nsPerFrame(bench.loop, options.frames))
   },
 }

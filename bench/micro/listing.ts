@@ -4,12 +4,15 @@
  * worker up: the longest gap between two of its breaths says whether it does. The control is the
  * same worker for as long, with nobody listing; what it shows is the machine.
  *
+ * A gap is also told without the time in which the worker's thread was runnable and another had its
+ * processor (/proc/thread-self/schedstat): that is the machine's, too.
+ *
  * As in a director, the worker is a thread and the control socket is served by the main thread.
  * `uipvsadm` is a process of its own: three that want to run. With two processors some gaps come
  * from that, so the worker has one processor to itself (taskset) and the others share the other.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -32,14 +35,21 @@ const LONGEST = 1
 const FRAMES = 2
 const LONG_GAPS = 3
 const STOP = 4
+/** The longest gap, and how many were long, without time in which others had the processor. */
+const LONGEST_OWN = 5
+const LONG_OWN_GAPS = 6
 const CELLS = 8
 const LONG_GAP_MS = 2
+/** Breaths after which the time of waiting is read at the latest. */
+const WAITED_EVERY = 100
 
 interface Found {
   readonly seconds: number
   readonly lines: number
   readonly longestMs: number
   readonly longGaps: number
+  readonly longestOwnMs: number
+  readonly longOwnGaps: number
   readonly framesPerSecond: number
 }
 
@@ -55,7 +65,16 @@ export const listing: Measurement = {
 
   run(options) {
     console.log(
-      line(['', 'seconds', 'lines', 'longest gap', `gaps > ${LONG_GAP_MS} ms`, 'M frames/s']),
+      line([
+        '',
+        'seconds',
+        'lines',
+        'longest gap',
+        'gaps > 2 ms',
+        'longest own',
+        'own > 2 ms',
+        'M frames/s',
+      ]),
     )
     for (let repeat = 0; repeat < options.repeats; repeat++) {
       const found = inChild<Record<string, Found>>('listing', '', options)
@@ -67,6 +86,8 @@ export const listing: Measurement = {
             String(each.lines),
             `${each.longestMs.toFixed(3)} ms`,
             String(each.longGaps),
+            `${each.longestOwnMs.toFixed(3)} ms`,
+            String(each.longOwnGaps),
             (each.framesPerSecond / 1e6).toFixed(2),
           ]),
         )
@@ -132,7 +153,7 @@ async function list(path: string): Promise<number> {
 }
 
 async function during(cells: Float64Array, action: () => Promise<number>): Promise<Found> {
-  cells[LONGEST] = cells[LONG_GAPS] = 0
+  cells[LONGEST] = cells[LONG_GAPS] = cells[LONGEST_OWN] = cells[LONG_OWN_GAPS] = 0
   const frames = cells[FRAMES]
   const start = performance.now()
   const lines = await action()
@@ -142,6 +163,8 @@ async function during(cells: Float64Array, action: () => Promise<number>): Promi
     lines,
     longestMs: cells[LONGEST],
     longGaps: cells[LONG_GAPS],
+    longestOwnMs: cells[LONGEST_OWN],
+    longOwnGaps: cells[LONG_OWN_GAPS],
     framesPerSecond: (cells[FRAMES] - frames) / seconds,
   }
 }
@@ -168,6 +191,10 @@ function forwardForEver({ memory, cells: shared, connections }: Start): void {
   const bench = makeDirector(new Region(memory), limitsFor(connections))
   open(bench, 0, connections)
   bench.port.preload(inDisorder(connections))
+  const schedstat = openSync('/proc/thread-self/schedstat', 'r')
+  const text = new Uint8Array(128)
+  let waitedBefore = waitedNs(schedstat, text)
+  let breaths = 0
   let before = performance.now()
   const settled = before + 1000
   while (cells[STOP] === 0) {
@@ -177,8 +204,24 @@ function forwardForEver({ memory, cells: shared, connections }: Start): void {
     before = now
     if (gap > cells[LONGEST]) cells[LONGEST] = gap
     if (gap > LONG_GAP_MS) cells[LONG_GAPS]++
+    // Reading it leaves garbage, and a collection would be a gap of our own making: seldom, then.
+    if (++breaths % WAITED_EVERY !== 0 && gap <= LONG_GAP_MS) continue
+    const waited = waitedNs(schedstat, text)
+    const own = gap - (waited - waitedBefore) / 1e6
+    waitedBefore = waited
+    if (own > cells[LONGEST_OWN]) cells[LONGEST_OWN] = own
+    if (own > LONG_GAP_MS) cells[LONG_OWN_GAPS]++
     if (cells[READY] === 0 && now > settled) cells[READY] = 1
   }
+}
+
+/** How long this thread has waited for a processor: the second number, read without a string. */
+function waitedNs(schedstat: number, text: Uint8Array): number {
+  readSync(schedstat, text, 0, text.length, 0)
+  let at = text.indexOf(32) + 1
+  let ns = 0
+  for (; text[at] !== 32; at++) ns = ns * 10 + text[at] - 48
+  return ns
 }
 
 if (parentPort !== null && workerData !== null) {

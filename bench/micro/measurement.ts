@@ -12,6 +12,8 @@ export interface Options {
   /** Connections of `held`. */
   readonly held: number
   readonly hugePages: boolean
+  /** Says when the warm-up is over (scripts/deopt.mjs). */
+  readonly isTraced?: boolean
 }
 
 export interface Measurement {
