@@ -11,6 +11,7 @@ import { NeighbourTable } from '../link/neighbour.js'
 import { type Route, RouteTable } from '../link/routes.js'
 import { type Vip, VipTable } from '../link/vips.js'
 import * as ethernet from '../wire/ethernet.js'
+import { FOUND_WORDS } from '../wire/ipv6.js'
 import { Answers } from './answers.js'
 import { BYPASS_WAYS, Bypass } from './bypass.js'
 import { FragmentTable } from './fragments.js'
@@ -67,6 +68,8 @@ export class DirectorState {
   readonly mtus: Int32Array
   readonly macHigh: Int32Array
   readonly macLow: Int32Array
+  /** What `walkExtensions` finds in a packet that is being answered. */
+  readonly found = new Int32Array(FOUND_WORDS)
   /** Destination of the last packet that reached step 5: where its later fragments go. */
   lastDestination = NONE
   /** The clock of this breath in ms. */

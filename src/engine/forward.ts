@@ -145,7 +145,7 @@ export class Director extends DirectorState {
     this.lastDestination = destination
     const verdict = this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
     if (verdict !== LOCAL_DESTINATION) return verdict
-    return this.#side4.local(batch, i, frame, ip, segment, end, destination, slot)
+    return this.#side4.local(batch, i, frame, ip, segment, end, slot)
   }
 
   /** Step 3 for a packet without connection: the slot of a new one, or -1 - verdict. */
@@ -283,7 +283,7 @@ export class Director extends DirectorState {
     this.lastDestination = destination
     const verdict = this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
     if (verdict !== LOCAL_DESTINATION) return verdict
-    return this.#side6.local(batch, i, frame, ip, segment, end, protocol, destination, slot)
+    return this.#side6.local(batch, i, frame, ip, segment, end, protocol, slot)
   }
 
   /** Step 3 for an IPv6 packet without connection: the slot of a new one, or -1 - verdict. */

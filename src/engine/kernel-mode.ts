@@ -16,6 +16,7 @@ import * as tcp from '../wire/tcp.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { cut4, cut6, type Pieces } from './fragment-cut.js'
+import { noteError } from './own-answer.js'
 import {
   ANSWER_LIMITED,
   FORWARDED,
@@ -74,7 +75,7 @@ export class KernelMode {
         icmp.CODE_TTL_EXCEEDED,
         0,
       )
-      return this.#answered(destination, sent, TTL_EXCEEDED)
+      return this.#answered(view, ip, end, sent, TTL_EXCEEDED)
     }
     ipv4.decrementTtl(view, ip)
     const mtu = this.#state.mtus[destination]
@@ -88,7 +89,7 @@ export class KernelMode {
       icmp.CODE_FRAGMENTATION_NEEDED,
       mtu,
     )
-    return this.#answered(destination, sent, TOO_BIG)
+    return this.#answered(view, ip, end, sent, TOO_BIG)
   }
 
   #prepare6(
@@ -114,7 +115,7 @@ export class KernelMode {
         icmpv6.CODE_HOP_LIMIT_EXCEEDED,
         0,
       )
-      return this.#answered(destination, sent, TTL_EXCEEDED)
+      return this.#answered(view, ip, end, sent, TTL_EXCEEDED)
     }
     ipv6.setHopLimit(view, ip, ipv6.hopLimit(view, ip) - 1)
     const mtu = this.#state.mtus[destination]
@@ -123,12 +124,12 @@ export class KernelMode {
     if (bytes <= mtu) return ON
     if (isRelated) return TOO_BIG_DROPPED
     const sent = answers.error6(arm, view, frame, ip, end, icmpv6.TYPE_PACKET_TOO_BIG, 0, mtu)
-    return this.#answered(destination, sent, TOO_BIG)
+    return this.#answered(view, ip, end, sent, TOO_BIG)
   }
 
-  #answered(destination: number, sent: number, verdict: Verdict): Verdict {
+  #answered(view: DataView, ip: number, end: number, sent: number, verdict: Verdict): Verdict {
     if (sent === 0) return ANSWER_LIMITED
-    this.#state.balancer.accountAnswer(destination, sent)
+    noteError(this.#state, view, ip, end, sent)
     return verdict
   }
 

@@ -177,13 +177,13 @@ export class SideRoads4 {
     ip: number,
     segment: number,
     end: number,
-    destination: number,
     slot: number,
   ): Verdict {
     const verdict = this.unserved(batch, i, frame, ip, segment, end)
     if (verdict === LEFT_TO_KERNEL) return LOCAL_DESTINATION
-    const isTcp = ipv4.protocol(batch.view, ip) === ipv4.PROTO_TCP
-    noteOwnAnswer(this.#state, verdict, ip - frame, destination, 4, isTcp ? slot : NONE)
+    const { view } = batch
+    const isTcp = ipv4.protocol(view, ip) === ipv4.PROTO_TCP
+    noteOwnAnswer(this.#state, view, frame, ip, end, verdict, isTcp ? slot : NONE)
     return verdict
   }
 

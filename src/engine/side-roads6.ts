@@ -204,13 +204,12 @@ export class SideRoads6 {
     segment: number,
     end: number,
     protocol: number,
-    destination: number,
     slot: number,
   ): Verdict {
     const verdict = this.unserved(batch, i, frame, ip, segment, end, protocol)
     if (verdict === LEFT_TO_KERNEL) return LOCAL_DESTINATION
     const isTcp = protocol === ipv4.PROTO_TCP
-    noteOwnAnswer(this.#state, verdict, ip - frame, destination, 6, isTcp ? slot : NONE)
+    noteOwnAnswer(this.#state, batch.view, frame, ip, end, verdict, isTcp ? slot : NONE)
     return verdict
   }
 

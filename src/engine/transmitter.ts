@@ -10,6 +10,7 @@ import type { Batch } from './batch.js'
 import { type DirectorState, HOP_LOCAL } from './director-state.js'
 import type { Pieces } from './fragment-cut.js'
 import { KernelMode, ON } from './kernel-mode.js'
+import { noteError } from './own-answer.js'
 import {
   ANSWER_LIMITED,
   DESTINATION_UNROUTABLE,
@@ -71,7 +72,7 @@ export class Transmitter {
     const hop = this.#hops[destination]
     if (hop < 0) {
       if (hop === HOP_LOCAL) return LOCAL_DESTINATION
-      return this.#unroutable(batch, frame, ip, end, destination, isRelated)
+      return this.#unroutable(batch, frame, ip, end, isRelated)
     }
     if (this.#kernelMode !== null) {
       const verdict = this.#kernelMode.prepare(batch, i, frame, ip, end, destination, isRelated)
@@ -79,8 +80,7 @@ export class Transmitter {
     }
     const neighbours = state.neighbours
     if (!neighbours.isUsable(hop)) {
-      if (neighbours.isFailed(hop))
-        return this.#unroutable(batch, frame, ip, end, destination, isRelated)
+      if (neighbours.isFailed(hop)) return this.#unroutable(batch, frame, ip, end, isRelated)
       const isPartial = batch.partialChecksum[i] !== 0
       const held = state.resolver.hold(
         hop,
@@ -102,15 +102,8 @@ export class Transmitter {
   }
 
   /** Host unreachable, as the kernel's routing says when no way leads to the realserver. */
-  #unroutable(
-    batch: Batch,
-    frame: number,
-    ip: number,
-    end: number,
-    destination: number,
-    isRelated: boolean,
-  ): Verdict {
-    const { answers, balancer } = this.#state
+  #unroutable(batch: Batch, frame: number, ip: number, end: number, isRelated: boolean): Verdict {
+    const { answers } = this.#state
     const { view, arm } = batch
     if (isRelated) return ANSWER_LIMITED
     const sent =
@@ -135,7 +128,7 @@ export class Transmitter {
             0,
           )
     if (sent === 0) return ANSWER_LIMITED
-    balancer.accountAnswer(destination, sent)
+    noteError(this.#state, view, ip, end, sent)
     return DESTINATION_UNROUTABLE
   }
 }

@@ -82,3 +82,28 @@ t.test('where the kernel holds the VIP it is left to it', async (t) => {
   t.equal(sent.length, 0)
   t.equal(TCP_STATES[world.director.balancer.connections4.state(0)], 'SYN_RECV')
 })
+
+t.test(
+  'an error about a packet of no lasting connection is not counted, as in Linux',
+  async (t) => {
+    const world = new World({
+      services: [
+        { service: service(53, 'udp'), ops: true, to: [2] },
+        { service: service(54, 'udp'), to: [2] },
+      ],
+      mode: 'kernel',
+    })
+    const dying = (sport: number, dport: number): FrameSpec => ({
+      ipv4: { source: CLIENT, destination: VIP, ttl: 1 },
+      udp: { sport, dport },
+    })
+    const frames = [dying(7, 53), dying(0, 54), dying(7, 54)]
+    t.same(world.send(...frames).verdicts, ['ttl-exceeded', 'ttl-exceeded', 'ttl-exceeded'])
+    const { destinations } = world.director.balancer
+    t.same(
+      [0, 1].map((d) => destinations.statistic(d, STAT_OUT_PACKETS)),
+      [0, 1],
+      'neither the one of one packet (-o) nor that from port 0 is ever found again',
+    )
+  },
+)
