@@ -69,12 +69,15 @@ export const BPF_K = 0x00
 export const BPF_X = 0x08
 /** As source register of a 64-bit load: the immediate is the descriptor of a map. */
 export const BPF_PSEUDO_MAP_FD = 1
+/** As source register of a call: the immediate is a function of the kernel's, as BTF numbers it. */
+export const BPF_PSEUDO_KFUNC_CALL = 2
 
 /** Helpers, by number: bpf-helpers(7). */
 export const BPF_FUNC_map_lookup_elem = 1
 export const BPF_FUNC_map_update_elem = 2
 export const BPF_FUNC_get_prandom_u32 = 7
 export const BPF_FUNC_redirect = 23
+export const BPF_FUNC_xdp_adjust_head = 44
 export const BPF_FUNC_redirect_map = 51
 
 /** The registers. A name of its own makes a register no number, so that the two are not mixed. */
@@ -192,6 +195,11 @@ export class BpfAssembler {
   /** r0 = helper(r1, …) */
   call(helper: number): void {
     this.#emit(BPF_JMP | BPF_CALL, 0, 0, 0, helper)
+  }
+
+  /** r0 = function(r1, …), of the kernel itself: `native/btf.ts` finds its number. */
+  callKernel(number: number): void {
+    this.#emit(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, number)
   }
 
   exit(): void {

@@ -27,6 +27,8 @@ export const BPF_F_NO_PREALLOC = 1
 export const BPF_PROG_TYPE_XDP = 6
 export const BPF_XDP = 37
 export const BPF_F_TEST_XDP_LIVE_FRAMES = 2
+/** In `prog_flags`: for one interface, whose driver it may ask about a frame. Since Linux 6.3. */
+export const BPF_F_XDP_DEV_BOUND_ONLY = 64
 export const BPF_OBJ_NAME_LEN = 16
 
 /** What an XDP program says of a frame. */
@@ -71,7 +73,9 @@ export const bpf_attr_prog_load = {
   log_level: 24,
   log_size: 28,
   log_buf: 32,
+  prog_flags: 44,
   prog_name: 48,
+  prog_ifindex: 64,
   expected_attach_type: 68,
 } as const
 export const bpf_attr_test_run = {
@@ -234,14 +238,19 @@ export class XdpProgram {
   readonly name: string
   #isOpen = true
 
-  /** Has the verifier judge `instructions`; what it finds wrong is in the error. */
-  constructor(name: string, instructions: Uint8Array) {
+  /**
+   * Has the verifier judge `instructions`; what it finds wrong is in the error. With `ifindex` the
+   * program is for that interface only, in native mode.
+   */
+  constructor(name: string, instructions: Uint8Array, ifindex = 0) {
     const layout = bpf_attr_prog_load
     const attributes = new Attributes(layout.size)
       .word(layout.prog_type, BPF_PROG_TYPE_XDP)
       .word(layout.insn_cnt, instructions.length / INSTRUCTION_BYTES)
       .pointer(layout.insns, instructions)
-      .pointer(layout.license, Buffer.from('MIT\0'))
+      .pointer(layout.license, Buffer.from('Dual MIT/GPL\0'))
+      .word(layout.prog_flags, ifindex === 0 ? 0 : BPF_F_XDP_DEV_BOUND_ONLY)
+      .word(layout.prog_ifindex, ifindex)
       .word(layout.expected_attach_type, BPF_XDP)
       .name(layout.prog_name, name)
     let fd = -1

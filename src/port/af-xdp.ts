@@ -22,8 +22,8 @@
  *                        to hardware. Those are recognised and completed, `partial-checksum.ts`.
  *   aggregates (GRO)     Native mode comes before GRO: there are none. In generic mode one that
  *                        exceeds a chunk is dropped: the daemon asks to switch gro off.
- *   tags in hardware     A tag that the card took out of the frame is lost: `ethtool -K DEV rxvlan
- *                        off`. Tags in the frame's bytes stay there.
+ *   tags in hardware     A tag that the card took out of the frame is put back, where its driver
+ *                        can be asked: `xdp-tag.ts`. Tags in the frame's bytes stay there.
  */
 import { Batch } from '../engine/batch.js'
 import type { ArmMode, Outbox, Port, PortCounters, SharedVip } from '../engine/port.js'
@@ -35,6 +35,7 @@ import { Umem } from './umem.js'
 import { findArms, openArms, type XdpArm } from './xdp-arm.js'
 import { attach, type XdpAttachment } from './xdp-attach.js'
 import { XdpMaps } from './xdp-maps.js'
+import { tagFunction } from './xdp-tag.js'
 import type { XskSocket } from './xsk-socket.js'
 
 export interface AfXdpOptions {
@@ -116,8 +117,10 @@ class AfXdpPort implements Port {
         copy: options.isCopying ?? false,
       })
       opened.push(...this.arms)
+      const isGeneric = options.isGeneric ?? false
+      const how = { isGeneric, tagFunction: isGeneric ? undefined : tagFunction() }
       for (const arm of this.arms) {
-        const attachment = attach(arm, this.#maps, options.isGeneric ?? false)
+        const attachment = attach(arm, this.#maps, how)
         this.#attachments.push(attachment)
         opened.push(attachment)
       }

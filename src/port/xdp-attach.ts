@@ -25,9 +25,14 @@ export interface XdpAttachment {
   close(): void
 }
 
-export function attach(arm: XdpArm, maps: XdpMaps, isGeneric: boolean): XdpAttachment {
+export interface AttachOptions {
+  readonly isGeneric: boolean
+  /** The kernel's function that tells of 802.1Q tags (`xdp-tag.ts`). */
+  readonly tagFunction: number | undefined
+}
+
+export function attach(arm: XdpArm, maps: XdpMaps, options: AttachOptions): XdpAttachment {
   const sockets = new BpfMap('uipvs_sockets', BPF_MAP_TYPE_XSKMAP, 4, 4, arm.sockets.length)
-  let program: XdpProgram | undefined
   try {
     for (const socket of arm.sockets) {
       sockets.set(Uint32Array.of(socket.queue), Int32Array.of(socket.fd))
@@ -37,39 +42,70 @@ export function attach(arm: XdpArm, maps: XdpMaps, isGeneric: boolean): XdpAttac
       fragments: maps.fragments.fd,
       sockets: sockets.fd,
     }
-    program = new XdpProgram('uipvs', xdpProgram(arm.macHigh, arm.macLow, descriptors))
-    const { link, mode } = linkTo(arm, program, isGeneric)
+    const compose = (tags?: number) => xdpProgram(arm.macHigh, arm.macLow, descriptors, tags)
+    const { program, link, mode } = linkTo(arm, compose, options)
     const isZeroCopy = arm.sockets.every((socket) => socket.isZeroCopy)
-    const loaded = program
     return {
       mode: { arm: arm.name, mode, isZeroCopy },
       close: () => {
         close(link)
-        loaded.close()
+        program.close()
         sockets.close()
       },
     }
   } catch (error) {
-    program?.close()
     sockets.close()
     throw error
   }
 }
 
+interface Linked {
+  readonly program: XdpProgram
+  readonly link: number
+}
+
+/** The best that can be had: in the driver, and told of tags; in the driver; behind it. */
 function linkTo(
   arm: XdpArm,
-  program: XdpProgram,
-  isGeneric: boolean,
-): { link: number; mode: ArmMode['mode'] } {
+  compose: (tagFunction?: number) => Uint8Array,
+  { isGeneric, tagFunction }: AttachOptions,
+): Linked & { readonly mode: ArmMode['mode'] } {
   if (!isGeneric) {
-    const link = attachXdp(program, arm.index, XDP_FLAGS_DRV_MODE)
-    if (link >= 0) return { link, mode: 'native' }
-    const code = errno()
-    if (isFinal(code)) throw refusal(arm.name, code)
+    const bound = tagFunction === undefined ? null : loadBound(arm, compose(tagFunction))
+    const told = bound === null ? null : tryLink(arm, bound, XDP_FLAGS_DRV_MODE)
+    const native = told ?? tryLink(arm, load(compose()), XDP_FLAGS_DRV_MODE)
+    if (native !== null) return { ...native, mode: 'native' }
   }
+  const program = load(compose())
   const link = attachXdp(program, arm.index, XDP_FLAGS_SKB_MODE)
-  if (link >= 0) return { link, mode: 'generic' }
-  throw refusal(arm.name, errno())
+  if (link >= 0) return { program, link, mode: 'generic' }
+  const code = errno()
+  program.close()
+  throw refusal(arm.name, code)
+}
+
+function load(instructions: Uint8Array): XdpProgram {
+  return new XdpProgram('uipvs', instructions)
+}
+
+/** The program bound to its interface; null if this kernel or driver does not take it so. */
+function loadBound(arm: XdpArm, instructions: Uint8Array): XdpProgram | null {
+  try {
+    return new XdpProgram('uipvs', instructions, arm.index)
+  } catch (error) {
+    if (error instanceof SystemCallError && error.errno !== EPERM) return null
+    throw error
+  }
+}
+
+/** Puts the program on the interface; null, and the program is gone, if another way may work. */
+function tryLink(arm: XdpArm, program: XdpProgram, flags: number): Linked | null {
+  const link = attachXdp(program, arm.index, flags)
+  if (link >= 0) return { program, link }
+  const code = errno()
+  program.close()
+  if (isFinal(code)) throw refusal(arm.name, code)
+  return null
 }
 
 /** Errors that generic mode would meet just as well. */

@@ -9,7 +9,7 @@
  *         --> to a VIP that the kernel does not hold ..................... director
  *         --> to a VIP that it holds too:
  *               TCP, UDP, SCTP to a port that is served .................. director
- *               ICMP errors about packets from such a port ............... director
+ *               frame.ICMP errors about packets from such a port ............... director
  *               later fragments .......................................... where the first one went
  *               everything else: ping, ssh to another port ............... kernel
  *
@@ -26,7 +26,8 @@
  * has services of its protocol at all. (The kernel then misses fragments of its own large datagrams
  * to a shared VIP, but only if they come in the wrong order.)
  *
- * One 802.1Q or 802.1ad tag is looked through, as packet sockets do; frames with more pass.
+ * One 802.1Q or 802.1ad tag is looked through, as packet sockets do; frames with more pass. A tag
+ * that the hardware took out is put back where that can be had, by `xdp-tag.ts`.
  */
 
 import { XDP_PASS, xdp_md } from '../native/bpf.js'
@@ -58,7 +59,9 @@ import {
   R9,
   R10,
 } from '../native/bpf-assembler.js'
+import * as frame from './xdp-frame.js'
 import { fragmentKey, servedKey, WHOLE } from './xdp-keys.js'
+import { restoreTag } from './xdp-tag.js'
 
 /** Values of `fragments`. */
 const TAKEN = 1
@@ -69,39 +72,6 @@ const KEY = -servedKey.size - 4
 const FRAGMENT = KEY - fragmentKey.size
 const VALUE = FRAGMENT - 8
 
-// Frames, as the host reads 16 bits of the wire (little-endian on all machines that we run on).
-const wire16 = (value: number): number => ((value & 0xff) << 8) | (value >> 8)
-const ETH_P_IP = wire16(0x0800)
-const ETH_P_IPV6 = wire16(0x86dd)
-const ETH_P_8021Q = wire16(0x8100)
-const ETH_P_8021AD = wire16(0x88a8)
-const ETHERNET_BYTES = 14
-const VLAN_BYTES = 4
-const IPV4_BYTES = 20
-const IPV6_BYTES = 40
-const ICMP_BYTES = 8
-const PORTS_BYTES = 4
-const ICMP = 1
-const ICMPV6 = 58
-/** TCP, UDP, SCTP: what has ports. */
-const TRANSPORTS = [6, 17, 132]
-/** Hop-by-hop options, routing, destination options: headers that are walked over. */
-const WALKED = [0, 43, 60]
-const FRAGMENT_HEADER = 44
-/** Offset and "more fragments" of an IPv4 header, and the offset alone; likewise for IPv6. */
-const FRAGMENT_BITS = 0x3fff
-const OFFSET_BITS = 0x1fff
-const FRAGMENT_BITS_6 = 0xfff9
-const OFFSET_BITS_6 = 0xfff8
-/** Headers that are looked at, the transport's too; each costs the verifier a millisecond. */
-const EXTENSIONS = 4
-/** ICMP errors about a packet: unreachable, source quench, time exceeded (as `wire/icmp.ts`). */
-const ICMP_ERRORS = [3, 4, 11]
-/** ICMPv6 errors are all below this type; neighbour discovery is from 133 to 137. */
-const ICMPV6_INFORMATIONAL = 128
-const ND_FIRST = 133
-const ND_LAST = 137
-
 export interface ProgramMaps {
   /** Descriptors. */
   readonly served: number
@@ -109,14 +79,22 @@ export interface ProgramMaps {
   readonly sockets: number
 }
 
-/** The program for an arm with this MAC address (as `Arm` has it). */
-export function xdpProgram(macHigh: number, macLow: number, maps: ProgramMaps): Uint8Array {
+/**
+ * The program for an arm with this MAC address (as `Arm` has it). `tagFunction`: for an interface
+ * whose driver can be asked for tags, see `xdp-tag.ts`.
+ */
+export function xdpProgram(
+  macHigh: number,
+  macLow: number,
+  maps: ProgramMaps,
+  tagFunction?: number,
+): Uint8Array {
   const program = new Program(maps)
   program.linkLayer(macHigh, macLow)
   program.ipv4()
   program.ipv6()
   program.transports()
-  program.endings()
+  program.endings(tagFunction)
   return program.assemble()
 }
 
@@ -163,7 +141,7 @@ class Program extends BpfAssembler {
     this.load(BPF_W, R7, R6, xdp_md.data_end)
     this.load(BPF_W, R8, R6, xdp_md.data)
     this.move(R9, 0)
-    this.#need(ETHERNET_BYTES)
+    this.#need(frame.ETHERNET_BYTES)
     this.load(BPF_W, R1, R8, 0)
     this.jumpIf32(BPF_JNE, R1, first, 'pass')
     this.load(BPF_H, R1, R8, 4)
@@ -172,17 +150,17 @@ class Program extends BpfAssembler {
     for (let at = FRAGMENT; at < FRAGMENT + fragmentKey.size; at += 8)
       this.store(BPF_DW, R10, at, 0)
     this.load(BPF_H, R2, R8, 12)
-    this.jumpIf(BPF_JEQ, R2, ETH_P_8021Q, 'tag')
-    this.jumpIf(BPF_JEQ, R2, ETH_P_8021AD, 'tag')
-    this.add(R8, ETHERNET_BYTES)
+    this.jumpIf(BPF_JEQ, R2, frame.ETH_P_8021Q, 'tag')
+    this.jumpIf(BPF_JEQ, R2, frame.ETH_P_8021AD, 'tag')
+    this.add(R8, frame.ETHERNET_BYTES)
     this.jump('network')
     this.label('tag')
-    this.#need(ETHERNET_BYTES + VLAN_BYTES)
+    this.#need(frame.ETHERNET_BYTES + frame.VLAN_BYTES)
     this.load(BPF_H, R2, R8, 16)
-    this.add(R8, ETHERNET_BYTES + VLAN_BYTES)
+    this.add(R8, frame.ETHERNET_BYTES + frame.VLAN_BYTES)
     this.label('network')
-    this.jumpIf(BPF_JEQ, R2, ETH_P_IP, 'ipv4')
-    this.jumpIf(BPF_JEQ, R2, ETH_P_IPV6, 'ipv6')
+    this.jumpIf(BPF_JEQ, R2, frame.ETH_P_IP, 'ipv4')
+    this.jumpIf(BPF_JEQ, R2, frame.ETH_P_IPV6, 'ipv6')
     this.jump('pass')
   }
 
@@ -196,7 +174,7 @@ class Program extends BpfAssembler {
 
   ipv4(): void {
     this.label('ipv4')
-    this.#need(IPV4_BYTES)
+    this.#need(frame.IPV4_BYTES)
     this.#copy(16, KEY + servedKey.address, 1)
     this.store(BPF_B, R10, KEY + servedKey.family, 4)
     this.#judgeVip()
@@ -204,35 +182,35 @@ class Program extends BpfAssembler {
     this.load(BPF_B, R3, R8, 9)
     this.load(BPF_H, R4, R8, 6)
     this.swap(R4, 16)
-    this.alu(BPF_AND, R4, FRAGMENT_BITS)
+    this.alu(BPF_AND, R4, frame.FRAGMENT_BITS)
     this.jumpIf(BPF_JEQ, R4, 0, 'whole4')
     this.#copy(12, FRAGMENT + fragmentKey.source, 1)
     this.#copy(16, FRAGMENT + fragmentKey.destination, 1)
     this.load(BPF_H, R1, R8, 4)
     this.store(BPF_W, R10, FRAGMENT + fragmentKey.identification, R1)
     this.store(BPF_W, R10, FRAGMENT + fragmentKey.protocol, R3)
-    this.alu(BPF_AND, R4, OFFSET_BITS)
+    this.alu(BPF_AND, R4, frame.OFFSET_BITS)
     this.jumpIf(BPF_JNE, R4, 0, 'later')
     this.move(R9, 1)
     this.label('whole4')
     this.add(R8, R2)
-    this.jumpIf(BPF_JNE, R3, ICMP, 'protocol')
+    this.jumpIf(BPF_JNE, R3, frame.ICMP, 'protocol')
     this.jumpIf(BPF_JNE, R9, 0, 'pass')
 
     // An error quotes a packet that the VIP has sent: the port that it came from decides.
-    this.#need(ICMP_BYTES + IPV4_BYTES)
+    this.#need(frame.ICMP_BYTES + frame.IPV4_BYTES)
     this.load(BPF_B, R1, R8, 0)
-    for (const type of ICMP_ERRORS) this.jumpIf(BPF_JEQ, R1, type, 'quoted4')
+    for (const type of frame.ICMP_ERRORS) this.jumpIf(BPF_JEQ, R1, type, 'quoted4')
     this.jump('pass')
     this.label('quoted4')
-    this.add(R8, ICMP_BYTES)
+    this.add(R8, frame.ICMP_BYTES)
     this.#headerBytes4()
     this.load(BPF_W, R1, R8, 12)
     this.load(BPF_W, R4, R10, KEY + servedKey.address)
     this.jumpIf32(BPF_JNE, R1, R4, 'pass')
     this.load(BPF_H, R1, R8, 6)
     this.swap(R1, 16)
-    this.alu(BPF_AND, R1, OFFSET_BITS)
+    this.alu(BPF_AND, R1, frame.OFFSET_BITS)
     this.jumpIf(BPF_JNE, R1, 0, 'pass')
     this.load(BPF_B, R3, R8, 9)
     this.add(R8, R2)
@@ -247,20 +225,20 @@ class Program extends BpfAssembler {
     this.jumpIf(BPF_JNE, R1, 4, 'pass')
     this.alu(BPF_AND, R2, 15)
     this.alu(BPF_LSH, R2, 2)
-    this.jumpIf(BPF_JLT, R2, IPV4_BYTES, 'pass')
+    this.jumpIf(BPF_JLT, R2, frame.IPV4_BYTES, 'pass')
   }
 
   ipv6(): void {
     this.label('ipv6')
-    this.#need(IPV6_BYTES)
+    this.#need(frame.IPV6_BYTES)
     this.load(BPF_B, R3, R8, 6)
-    this.jumpIf(BPF_JNE, R3, ICMPV6, 'vip6')
+    this.jumpIf(BPF_JNE, R3, frame.ICMPV6, 'vip6')
     this.move(R1, R8)
-    this.add(R1, IPV6_BYTES + 1)
+    this.add(R1, frame.IPV6_BYTES + 1)
     this.jumpIf(BPF_JGT, R1, R7, 'vip6')
-    this.load(BPF_B, R1, R8, IPV6_BYTES)
-    this.jumpIf(BPF_JLT, R1, ND_FIRST, 'vip6')
-    this.jumpIf(BPF_JGT, R1, ND_LAST, 'vip6')
+    this.load(BPF_B, R1, R8, frame.IPV6_BYTES)
+    this.jumpIf(BPF_JLT, R1, frame.ND_FIRST, 'vip6')
+    this.jumpIf(BPF_JGT, R1, frame.ND_LAST, 'vip6')
     this.jump('pass')
     this.label('vip6')
     this.#copy(24, KEY + servedKey.address, 4)
@@ -268,23 +246,23 @@ class Program extends BpfAssembler {
     this.#judgeVip()
     this.#copy(8, FRAGMENT + fragmentKey.source, 8)
     this.load(BPF_B, R3, R8, 6)
-    this.add(R8, IPV6_BYTES)
-    for (let i = 0; i < EXTENSIONS; i++) this.#walkExtension()
+    this.add(R8, frame.IPV6_BYTES)
+    for (let i = 0; i < frame.EXTENSIONS; i++) this.#walkExtension()
     this.jump('pass')
 
     this.label('icmpv6')
     this.jumpIf(BPF_JNE, R9, 0, 'pass')
-    this.#need(ICMP_BYTES + IPV6_BYTES)
+    this.#need(frame.ICMP_BYTES + frame.IPV6_BYTES)
     this.load(BPF_B, R1, R8, 0)
-    this.jumpIf(BPF_JGE, R1, ICMPV6_INFORMATIONAL, 'pass')
-    this.add(R8, ICMP_BYTES)
+    this.jumpIf(BPF_JGE, R1, frame.ICMPV6_INFORMATIONAL, 'pass')
+    this.add(R8, frame.ICMP_BYTES)
     for (let i = 0; i < 4; i++) {
       this.load(BPF_W, R1, R8, 8 + i * 4)
       this.load(BPF_W, R4, R10, KEY + servedKey.address + i * 4)
       this.jumpIf32(BPF_JNE, R1, R4, 'pass')
     }
     this.load(BPF_B, R3, R8, 6)
-    this.add(R8, IPV6_BYTES)
+    this.add(R8, frame.IPV6_BYTES)
     this.jump('quoted')
   }
 
@@ -292,19 +270,19 @@ class Program extends BpfAssembler {
   #walkExtension(): void {
     const options = this.newLabel()
     const next = this.newLabel()
-    for (const kind of WALKED) this.jumpIf(BPF_JEQ, R3, kind, options)
-    this.jumpIf(BPF_JEQ, R3, ICMPV6, 'icmpv6')
-    this.jumpIf(BPF_JNE, R3, FRAGMENT_HEADER, 'protocol')
+    for (const kind of frame.WALKED) this.jumpIf(BPF_JEQ, R3, kind, options)
+    this.jumpIf(BPF_JEQ, R3, frame.ICMPV6, 'icmpv6')
+    this.jumpIf(BPF_JNE, R3, frame.FRAGMENT_HEADER, 'protocol')
 
     this.#need(8)
     this.load(BPF_B, R3, R8, 0)
     this.load(BPF_H, R4, R8, 2)
     this.swap(R4, 16)
-    this.alu(BPF_AND, R4, FRAGMENT_BITS_6)
+    this.alu(BPF_AND, R4, frame.FRAGMENT_BITS_6)
     this.#copy(4, FRAGMENT + fragmentKey.identification, 1)
     this.add(R8, 8)
     this.jumpIf(BPF_JEQ, R4, 0, next) // an atomic fragment (RFC 6946) is a whole packet
-    this.alu(BPF_AND, R4, OFFSET_BITS_6)
+    this.alu(BPF_AND, R4, frame.OFFSET_BITS_6)
     this.jumpIf(BPF_JNE, R4, 0, 'later')
     this.move(R9, 1)
     this.jump(next)
@@ -324,7 +302,7 @@ class Program extends BpfAssembler {
     this.label('protocol')
     this.#onlyServedProtocols('ports')
     this.label('ports')
-    this.#need(PORTS_BYTES)
+    this.#need(frame.PORTS_BYTES)
     this.load(BPF_H, R1, R8, 2)
     this.jump('service')
 
@@ -332,7 +310,7 @@ class Program extends BpfAssembler {
     this.label('quoted')
     this.#onlyServedProtocols('source')
     this.label('source')
-    this.#need(PORTS_BYTES)
+    this.#need(frame.PORTS_BYTES)
     this.load(BPF_H, R1, R8, 0)
 
     this.label('service')
@@ -364,14 +342,15 @@ class Program extends BpfAssembler {
   }
 
   #onlyServedProtocols(target: string): void {
-    for (const protocol of TRANSPORTS) this.jumpIf(BPF_JEQ, R3, protocol, target)
+    for (const protocol of frame.TRANSPORTS) this.jumpIf(BPF_JEQ, R3, protocol, target)
     this.jump('pass')
   }
 
-  endings(): void {
+  endings(tagFunction: number | undefined): void {
     this.label('take')
     this.#remember(TAKEN)
     this.label('redirect')
+    if (tagFunction !== undefined) restoreTag(this, tagFunction, VALUE)
     this.loadMap(R1, this.#maps.sockets)
     this.load(BPF_W, R2, R6, xdp_md.rx_queue_index)
     this.move(R3, XDP_PASS) // what becomes of it on a queue that has no socket

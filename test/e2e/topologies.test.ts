@@ -45,9 +45,6 @@ async function twoArms(t: Test, engine: EngineName): Promise<void> {
 async function tagged(t: Test, engine: EngineName): Promise<void> {
   const segment = await makeSegment(t, { realservers: 1 })
   if (segment === undefined) return
-  // A bridge takes the tag out and has the next device put it back, which veth does not do:
-  // a packet socket is told of it, an XDP program is not.
-  if (engine === 'af_xdp') segment.inShell('switch', ['ethtool -K director txvlan off'])
   await segment.startDirector(['-i', 'eth0', '--engine', engine])
   await segment.addService('tcp', BANNER)
   const client = segment.tap(t, 'client')
