@@ -74,6 +74,7 @@ const OFF_THE_PATH: Readonly<Record<string, string>> = {
   'src/balance/apply.ts': 'carries out rules, between batches',
   'src/balance/judge.ts': 'judges rules, between batches',
   'src/balance/mark-rules.ts': 'judges mark rules, between batches',
+  'src/balance/rehearsal.ts': 'judges lists of rules, in the main thread',
   'src/balance/settings.ts': 'carries out settings, between batches',
   'src/wire/address.ts': 'addresses as text',
   'src/wire/build.ts': 'makes frames for tests and tools',

@@ -11,27 +11,34 @@ import { Balancer } from './balancer.js'
 import { NONE } from './connection.js'
 import { METHOD_MASQ, METHOD_ROUTE, METHOD_TUNNEL } from './destination.js'
 import {
+  daemonRuns,
+  destinationExists,
   destinationText,
   judgeAddress,
+  judgeDaemon,
   judgeService,
   judgeThresholds,
   netmask,
+  noDestination,
+  noRoom,
+  noService,
+  noSuchDaemon,
   parseServiceKey,
   type Surroundings,
+  serviceExists,
   serviceText,
   UNKNOWN_SURROUNDINGS,
 } from './judge.js'
 import type { Limits } from './limits.js'
 import { MarkBook } from './mark-rules.js'
 import type { Region } from './region.js'
-import {
-  type DestinationKey,
-  type DestinationSettings,
-  type Rule,
-  RuleError,
-  type ServiceKey,
-  type ServiceSettings,
-  type SyncDaemon,
+import type {
+  DestinationKey,
+  DestinationSettings,
+  Rule,
+  ServiceKey,
+  ServiceSettings,
+  SyncDaemon,
 } from './rule.js'
 import type { SchedulerFactory } from './scheduler.js'
 import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT } from './service.js'
@@ -51,8 +58,8 @@ export class RuleBook {
   readonly balancer: Balancer
   /** What makes the director's choices of numbers unpredictable to others. */
   readonly seed: number
-  readonly #factories: ReadonlyMap<string, SchedulerFactory>
-  readonly #surroundings: Surroundings
+  readonly factories: ReadonlyMap<string, SchedulerFactory>
+  readonly surroundings: Surroundings
   /** By slot of the service. */
   readonly serviceKeys: (ServiceKey | undefined)[] = []
   readonly serviceSettings: (ServiceSettings | undefined)[] = []
@@ -86,8 +93,8 @@ export class RuleBook {
     this.seed = seed
     this.balancer = new Balancer(region, limits, seed, options.kernel)
     this.marks = new MarkBook(this.balancer.marks)
-    this.#factories = factories
-    this.#surroundings = options.surroundings ?? UNKNOWN_SURROUNDINGS
+    this.factories = factories
+    this.surroundings = options.surroundings ?? UNKNOWN_SURROUNDINGS
   }
 
   /** Carries out one rule, or throws a RuleError and has changed nothing. */
@@ -121,21 +128,6 @@ export class RuleBook {
         // Counters never go back: whoever shows them remembers from where to count (estimator.ts).
         if (rule.service !== undefined) this.#service(rule.service)
         break
-      case 'add-mark':
-        this.marks.add(rule.rule)
-        break
-      case 'delete-mark':
-        this.marks.delete(rule.rule)
-        break
-      case 'flush-marks':
-        this.marks.flush()
-        break
-      case 'add-local-mark':
-        this.marks.addLocal(rule.mark)
-        break
-      case 'delete-local-mark':
-        this.marks.deleteLocal(rule.mark)
-        break
       case 'set-timeouts':
         setTimeouts(this.balancer, rule.tcp, rule.tcpfin, rule.udp)
         break
@@ -147,12 +139,15 @@ export class RuleBook {
         break
       case 'stop-daemon':
         if (!this.daemons.some((daemon) => daemon.role === rule.role)) {
-          throw new RuleError('ESRCH', 'daemon', `no ${rule.role} daemon runs`)
+          throw noSuchDaemon(rule.role)
         }
         this.daemons = this.daemons.filter((daemon) => daemon.role !== rule.role)
         break
       case 'reap':
         for (const slot of rule.slots) this.#reap(slot)
+        break
+      default:
+        this.marks.apply(rule)
     }
   }
 
@@ -164,6 +159,13 @@ export class RuleBook {
   /** The slot of a service, or undefined. */
   findService(key: ServiceKey): number | undefined {
     return this.#services.get(serviceText(key))
+  }
+
+  /** Whether a service has, or had, the destination with this text. */
+  standing(service: ServiceKey, destination: string): 'live' | 'trash' | 'none' {
+    const slot = this.findService(service)
+    if (slot !== undefined && this.#live.has(`${slot} ${destination}`)) return 'live'
+    return this.#trash.has(`${serviceText(service)} ${destination}`) ? 'trash' : 'none'
   }
 
   /** As `destinationEpochs`, for services. */
@@ -178,11 +180,9 @@ export class RuleBook {
 
   #addService(key: ServiceKey, settings: ServiceSettings): void {
     const text = serviceText(key)
-    if (this.#services.has(text)) {
-      throw new RuleError('EEXIST', 'service', `the service ${text} exists already`)
-    }
+    if (this.#services.has(text)) throw serviceExists(text)
     const parsed = parseServiceKey(key)
-    const factory = judgeService(settings, parsed.family, this.#factories)
+    const factory = judgeService(settings, parsed.family, this.factories)
     const { services } = this.balancer
     const slot = services.create(
       parsed.family,
@@ -191,13 +191,7 @@ export class RuleBook {
       parsed.port,
       parsed.fwmark,
     )
-    if (slot === NONE) {
-      throw new RuleError(
-        'ENOSPC',
-        'service',
-        `no room for more than ${services.capacity} services`,
-      )
-    }
+    if (slot === NONE) throw noRoom('service', services.capacity)
     this.#services.set(text, slot)
     this.#serials[slot] = ++this.#serial
     this.serviceKeys[slot] = key
@@ -208,7 +202,7 @@ export class RuleBook {
   #editService(key: ServiceKey, settings: ServiceSettings): void {
     const slot = this.#service(key)
     const family = this.balancer.services.family(slot) as 4 | 6
-    const factory = judgeService(settings, family, this.#factories)
+    const factory = judgeService(settings, family, this.factories)
     const sameScheduler = this.serviceSettings[slot]?.scheduler === settings.scheduler
     this.#configure(slot, settings, family)
     if (!sameScheduler) {
@@ -249,15 +243,9 @@ export class RuleBook {
     const { balancer } = this
     const { destinations, services } = balancer
     judgeThresholds(settings)
-    const parsed = judgeAddress(destination, services.family(service), settings, this.#surroundings)
+    const parsed = judgeAddress(destination, services.family(service), settings, this.surroundings)
     const liveKey = `${service} ${destinationText(destination)}`
-    if (this.#live.has(liveKey)) {
-      throw new RuleError(
-        'EEXIST',
-        'destination',
-        `${destinationText(destination)} is in the service already`,
-      )
-    }
+    if (this.#live.has(liveKey)) throw destinationExists(destinationText(destination))
     const trashKey = `${serviceText(key)} ${destinationText(destination)}`
     const old = this.#trash.get(trashKey)
     let slot = old?.slot ?? NONE
@@ -272,13 +260,7 @@ export class RuleBook {
         parsed.words,
         destination.port,
       )
-      if (slot === NONE) {
-        throw new RuleError(
-          'ENOSPC',
-          'destination',
-          `no room for more than ${destinations.capacity} destinations`,
-        )
-      }
+      if (slot === NONE) throw noRoom('destination', destinations.capacity)
       this.destinationEpochs[slot] = ++this.#serial
     }
     this.#live.set(liveKey, slot)
@@ -296,7 +278,7 @@ export class RuleBook {
   ): void {
     const service = this.#service(key, 'destination-service')
     judgeThresholds(settings)
-    judgeAddress(destination, this.balancer.services.family(service), settings, this.#surroundings)
+    judgeAddress(destination, this.balancer.services.family(service), settings, this.surroundings)
     const slot = this.#destination(service, destination)
     this.destinationNames[slot] = { address: destination.address, tunnel: settings.tunnel }
     this.#set(slot, settings, false)
@@ -341,30 +323,21 @@ export class RuleBook {
 
   #startDaemon(daemon: SyncDaemon): void {
     if (this.daemons.some((running) => running.role === daemon.role)) {
-      throw new RuleError('EALREADY', 'daemon', `a ${daemon.role} daemon runs already`)
+      throw daemonRuns(daemon.role)
     }
-    if (!this.#surroundings.hasInterface(daemon.interface)) {
-      throw new RuleError('ENODEV', 'daemon', `there is no interface ${daemon.interface}`)
-    }
+    judgeDaemon(daemon, this.surroundings)
     this.daemons = [...this.daemons, daemon]
   }
 
   #service(key: ServiceKey, subject = 'service'): number {
     const slot = this.#services.get(serviceText(key))
-    if (slot === undefined)
-      throw new RuleError('ESRCH', subject, `there is no service ${serviceText(key)}`)
+    if (slot === undefined) throw noService(serviceText(key), subject)
     return slot
   }
 
   #destination(service: number, key: DestinationKey): number {
     const slot = this.#live.get(`${service} ${destinationText(key)}`)
-    if (slot === undefined) {
-      throw new RuleError(
-        'ENOENT',
-        'destination',
-        `the service has no destination ${destinationText(key)}`,
-      )
-    }
+    if (slot === undefined) throw noDestination(destinationText(key))
     return slot
   }
 

@@ -69,6 +69,11 @@ export class DestinationTable {
     this.statistics = new Float64Array(bytes.buffer, bytes.byteOffset, capacity * FLOATS)
   }
 
+  /** How many more there can be. */
+  get room(): number {
+    return this.capacity - this.#next + this.#free.length
+  }
+
   static pieces(capacity: number): number[] {
     return [capacity * DESTINATION_BYTES]
   }

@@ -16,6 +16,7 @@ import {
   RuleError,
   type ServiceKey,
   type ServiceSettings,
+  type SyncDaemon,
 } from './rule.js'
 import type { SchedulerFactory } from './scheduler.js'
 
@@ -115,6 +116,41 @@ export function judgeAddress(
     throw new RuleError('EINVAL', 'destination', `${key.address} is not a unicast address`)
   }
   return parsed
+}
+
+export function judgeDaemon(daemon: SyncDaemon, surroundings: Surroundings): void {
+  if (surroundings.hasInterface(daemon.interface)) return
+  throw new RuleError('ENODEV', 'daemon', `there is no interface ${daemon.interface}`)
+}
+
+// What the tables object to, in the words of both who carry rules out and who rehearse them.
+
+export function serviceExists(text: string): RuleError {
+  return new RuleError('EEXIST', 'service', `the service ${text} exists already`)
+}
+
+export function noService(text: string, subject: string): RuleError {
+  return new RuleError('ESRCH', subject, `there is no service ${text}`)
+}
+
+export function destinationExists(text: string): RuleError {
+  return new RuleError('EEXIST', 'destination', `${text} is in the service already`)
+}
+
+export function noDestination(text: string): RuleError {
+  return new RuleError('ENOENT', 'destination', `the service has no destination ${text}`)
+}
+
+export function noRoom(subject: 'service' | 'destination', capacity: number): RuleError {
+  return new RuleError('ENOSPC', subject, `no room for more than ${capacity} ${subject}s`)
+}
+
+export function daemonRuns(role: string): RuleError {
+  return new RuleError('EALREADY', 'daemon', `a ${role} daemon runs already`)
+}
+
+export function noSuchDaemon(role: string): RuleError {
+  return new RuleError('ESRCH', 'daemon', `no ${role} daemon runs`)
 }
 
 /** A service's key as one text, for maps and messages: `tcp 192.168.1.110:22`, `fwm 6 inet`. */

@@ -4,12 +4,14 @@
  */
 import { parseAddress } from './address.js'
 import { isWhole } from './judge.js'
-import { ANY_PORT, LOCAL_MARKS_MAX, MARKS_MAX, type MarkEntry, type MarkTable } from './marks.js'
-import { type MarkProtocol, type MarkRule, RuleError, type ServiceKey } from './rule.js'
+import { ANY_PORT, LOCAL_MARKS_MAX, MARKS_MAX, type MarkEntry, MarkTable } from './marks.js'
+import { type MarkProtocol, type MarkRule, type Rule, RuleError, type ServiceKey } from './rule.js'
 
 /** IANA numbers of what a mark rule can ask for. */
 const PROTOCOLS: Record<MarkProtocol, number> = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 }
 const MARK_MAX = 0xffff_ffff
+
+type MarkOp = 'add-mark' | 'delete-mark' | 'flush-marks' | 'add-local-mark' | 'delete-local-mark'
 
 export class MarkBook {
   readonly #table: MarkTable
@@ -29,6 +31,32 @@ export class MarkBook {
   /** Marks whose packets are served whatever their address. */
   get local(): readonly number[] {
     return this.#local
+  }
+
+  /** The same rules over a table of its own, for trying what would become of them. */
+  copy(): MarkBook {
+    const copy = new MarkBook(new MarkTable())
+    copy.#set(this.#rules, this.#entries, this.#local)
+    return copy
+  }
+
+  apply(rule: Extract<Rule, { op: MarkOp }>): void {
+    switch (rule.op) {
+      case 'add-mark':
+        this.add(rule.rule)
+        break
+      case 'delete-mark':
+        this.delete(rule.rule)
+        break
+      case 'flush-marks':
+        this.flush()
+        break
+      case 'add-local-mark':
+        this.addLocal(rule.mark)
+        break
+      case 'delete-local-mark':
+        this.deleteLocal(rule.mark)
+    }
   }
 
   add(rule: MarkRule): void {

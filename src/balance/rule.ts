@@ -138,6 +138,8 @@ export type RuleErrorCode =
   | 'ENOSPC' // a table of ours is full
   | 'ENODEV' // no such interface
   | 'EALREADY' // the daemon runs already
+  | 'EROFS' // rules are kept in a file, and its file system is read-only
+  | 'EIO' // that file can't be written, for another reason
 
 export class RuleError extends Error {
   override readonly name = 'RuleError'

@@ -69,6 +69,11 @@ export class ServiceTable {
     this.statistics = new Float64Array(bytes.buffer, bytes.byteOffset, (capacity + 1) * FLOATS)
   }
 
+  /** How many more there can be. */
+  get room(): number {
+    return this.capacity - this.#next + this.#free.length
+  }
+
   static pieces(capacity: number): number[] {
     return [(capacity + 1) * SERVICE_BYTES]
   }

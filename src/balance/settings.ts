@@ -7,6 +7,13 @@ import { TICKS_PER_S } from './timer-wheel.js'
 
 /** Timeouts in seconds; 0 leaves one as it is. */
 export function setTimeouts(balancer: Balancer, tcp: number, tcpfin: number, udp: number): void {
+  judgeTimeouts(tcp, tcpfin, udp)
+  if (tcp > 0) balancer.tcpTimeouts[1] = tcp * TICKS_PER_S
+  if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * TICKS_PER_S
+  if (udp > 0) balancer.udpTimeout = udp * TICKS_PER_S
+}
+
+export function judgeTimeouts(tcp: number, tcpfin: number, udp: number): void {
   for (const seconds of [tcp, tcpfin, udp]) {
     if (!isWhole(seconds, 0, TIMEOUT_MAX_S)) {
       throw new RuleError(
@@ -16,15 +23,22 @@ export function setTimeouts(balancer: Balancer, tcp: number, tcpfin: number, udp
       )
     }
   }
-  if (tcp > 0) balancer.tcpTimeouts[1] = tcp * TICKS_PER_S
-  if (tcpfin > 0) balancer.tcpTimeouts[4] = tcpfin * TICKS_PER_S
-  if (udp > 0) balancer.udpTimeout = udp * TICKS_PER_S
 }
 
 export function setSysctl(balancer: Balancer, name: string, value: string): void {
+  const number = judgeSysctl(name, value)
+  if (!isSysctlName(name)) return
+  balancer.sysctls[name] = number
+  if (name === 'drop_entry' || name === 'drop_packet' || name === 'secure_tcp') {
+    balancer.defence.update()
+  }
+}
+
+/** The number that a setting shall have; of those that can't be changed it means nothing. */
+export function judgeSysctl(name: string, value: string): number {
   if (!isSysctlName(name)) {
     checkFixed(name, value)
-    return
+    return 0
   }
   const [min, max] = SYSCTL_RANGES[name]
   const number = /^\s*-?\d+\s*$/.test(value) ? Number(value) : Number.NaN
@@ -35,10 +49,7 @@ export function setSysctl(balancer: Balancer, name: string, value: string): void
       `${name} takes a whole number from ${min} to ${max}, not ${value}`,
     )
   }
-  balancer.sysctls[name] = number
-  if (name === 'drop_entry' || name === 'drop_packet' || name === 'secure_tcp') {
-    balancer.defence.update()
-  }
+  return number
 }
 
 /** A setting that can only be what it is. */

@@ -12,9 +12,10 @@
  *   POST /v1/announce      tells the segment again where the VIPs are
  *
  * A refusal is `{"error": {"code", "subject", "message", "index", "applied"}}` with status 409; a
- * request that makes no sense has 400. Who may connect is a matter of the socket's mode, 0600.
+ * request that makes no sense has 400. Who may connect is a matter of the socket's mode: 0600, or
+ * 0660 with a group.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
@@ -47,10 +48,13 @@ export class ControlServer {
   readonly path: string
   readonly #server: Server
   readonly #director: Controlled
+  readonly #group: number | undefined
   #schema: Promise<typeof import('./schema.js')> | null = null
 
-  constructor(path: string, director: Controlled) {
+  /** `group`: the id of a group that may connect as well. */
+  constructor(path: string, director: Controlled, group?: number) {
     this.path = path
+    this.#group = group
     this.#director = director
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: Error) => {
@@ -103,7 +107,8 @@ export class ControlServer {
     } finally {
       process.umask(before)
     }
-    chmodSync(this.path, 0o600)
+    if (this.#group !== undefined) chownSync(this.path, -1, this.#group)
+    chmodSync(this.path, this.#group === undefined ? 0o600 : 0o660)
   }
 
   async close(): Promise<void> {

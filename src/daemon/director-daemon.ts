@@ -2,14 +2,17 @@
  * The running director as the main thread sees it: rules judged and sent on, the surroundings kept
  * in step, listings read. It never touches a frame.
  *
- *   control socket --> apply() --> own RuleBook (judges) --> worker (carries out between breaths)
- *                                      |
- *                                      +--> VIPs: port filter, ARP, guard against the own kernel
+ *   control socket --> apply() --> rehearse --> journal (on disk) --> own RuleBook
+ *                                      |                                  |
+ *                                   refused           worker (carries out between breaths)
+ *                                                                         |
+ *             VIPs: port filter, ARP, guard against the own kernel
  */
 import { RuleBook } from '../balance/apply.js'
 import { Balancer } from '../balance/balancer.js'
 import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
+import { rehearse } from '../balance/rehearsal.js'
 import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
@@ -34,8 +37,12 @@ import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
 import { describeEngine, type OpenedEngine, offloadWarnings, openEngine } from './open-engine.js'
-import { servedBy, sharedWithKernel } from './served.js'
+import { presentRules } from './present-rules.js'
+import type { RuleJournal } from './rule-journal.js'
+import { servedBy } from './served.js'
+import { inPieces, Surround } from './surround.js'
 import { sysctlValues } from './sysctl-values.js'
+import { warningsOf } from './warnings.js'
 
 /** How often the kernel's addresses and routes are looked at. */
 const NETWORK_MS = 5_000
@@ -44,6 +51,8 @@ const NETWORK_MS = 5_000
  */
 const TRASH_PERIOD_MS = 60_000
 const TRASH_IDLE_MS = 120_000
+/** Rules in an order: some hundred microseconds of a worker, in which no frame is taken. */
+const RULES_PER_ORDER = 64
 
 export interface DaemonOptions {
   readonly interfaces: readonly string[]
@@ -59,6 +68,8 @@ export interface DaemonOptions {
   readonly guard: boolean
   readonly limits?: Partial<Limits>
   readonly kernel?: FollowedKernel
+  /** Where changes are written down before they are carried out. */
+  readonly journal?: RuleJournal
   readonly log: (line: string) => void
 }
 
@@ -80,7 +91,8 @@ export class DirectorDaemon {
   #opened: OpenedEngine | null = null
   #guard: Guard | null = null
   #source: Source
-  #served = ''
+  #surround: Surround | null = null
+  #isRestoring = false
   #lastChange: Promise<unknown> = Promise.resolve()
   #becomeDeaf: (reason: Error) => void = () => {}
   readonly #deaf = new Promise<Error>((resolve) => {
@@ -133,7 +145,11 @@ export class DirectorDaemon {
     for (const line of offloadWarnings(this.#opened, interfaces)) this.options.log(line)
     this.#network.remember()
     this.#source = sourceOf(this.#book, this.#engine.tables)
-    await this.#surround()
+    const tell = this.#engine
+    this.#surround = new Surround(this.#network, this.#guard, this.options.arp, (order) =>
+      tell.order(order),
+    )
+    await this.#surround.update(this.#book)
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.read(estimateAll), ESTIMATION_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
@@ -176,63 +192,50 @@ export class DirectorDaemon {
     return change
   }
 
+  /**
+   * Takes over what a state has kept. It was accepted once: that an interface is gone or a network
+   * has changed since then is no reason to forget it.
+   */
+  restore(rules: readonly Rule[]): Promise<Refusal | null> {
+    const change = this.#lastChange.then(async () => {
+      this.#isRestoring = true
+      const refusal = rehearse(this.#book, rules)
+      if (refusal === null) await this.#carryOut(rules)
+      this.#isRestoring = false
+      return refusal === null ? null : { ...refusal, applied: 0 }
+    })
+    this.#lastChange = change.catch(() => undefined)
+    return change
+  }
+
   async #apply(rules: readonly Rule[], atomic: boolean): Promise<Refusal | null> {
-    if (atomic) {
-      const refusal = this.#rehearse(rules)
-      if (refusal !== null) return refusal
+    const refusal = rehearse(this.#book, rules)
+    const applied = refusal === null ? rules.length : atomic ? 0 : refusal.index
+    const accepted = applied === rules.length ? rules : rules.slice(0, applied)
+    const all = () => presentRules(this.#book)
+    try {
+      this.options.journal?.write(accepted, all)
+    } catch (error) {
+      if (error instanceof RuleError) return { error, index: 0, applied: 0 }
+      throw error
     }
-    let refusal: Refusal | null = null
-    const accepted: Rule[] = []
+    await this.#carryOut(accepted)
+    this.options.journal?.tidy(all)
+    return refusal === null ? null : { ...refusal, applied }
+  }
+
+  /** Rules that will not be refused. */
+  async #carryOut(rules: readonly Rule[]): Promise<void> {
     for (const rule of rules) {
-      try {
-        this.#book.apply(rule)
-        accountFor(this.#source, rule)
-        accepted.push(rule)
-      } catch (error) {
-        if (!(error instanceof RuleError)) throw error
-        refusal = { error, index: accepted.length, applied: accepted.length }
-        break
-      }
+      this.#book.apply(rule)
+      accountFor(this.#source, rule)
     }
-    if (this.#engine !== null && accepted.length > 0) {
-      await this.#engine.order({ do: 'rules', rules: accepted })
-      await this.#surround()
-    }
-    return refusal
-  }
-
-  /** Tries rules on a copy of what there is, so that a list can be refused as a whole. */
-  #rehearse(rules: readonly Rule[]): Refusal | null {
-    const copy = this.#makeBook()
-    for (const rule of this.rules()) copy.apply(rule)
-    for (const [index, rule] of rules.entries()) {
-      try {
-        copy.apply(rule)
-      } catch (error) {
-        if (error instanceof RuleError) return { error, index, applied: 0 }
-        throw error
-      }
-    }
-    return null
-  }
-
-  /** The rules that lead to the present services and destinations. */
-  *rules(): Generator<Rule> {
-    for (const rule of this.#book.marks.rules) yield { op: 'add-mark', rule }
-    for (const listing of listServices(this.#source, new Map())) {
-      const { service, settings } = listing
-      yield { op: 'add-service', service, settings }
-      for (const d of listing.destinations.toReversed()) {
-        const { address, port, method, weight, upperThreshold, lowerThreshold, tunnel } = d
-        yield {
-          op: 'add-destination',
-          service,
-          destination: { address, port },
-          settings: { method, weight, upperThreshold, lowerThreshold, tunnel },
-        }
-      }
-    }
-    for (const daemon of this.#book.daemons) yield { op: 'start-daemon', daemon }
+    for (const line of warningsOf(rules)) this.options.log(line)
+    const engine = this.#engine
+    if (engine === null || rules.length === 0) return
+    const pieces = inPieces(rules, RULES_PER_ORDER)
+    await Promise.all(pieces.map((piece) => engine.order({ do: 'rules', rules: piece })))
+    await this.#surround?.update(this.#book)
   }
 
   async table(): Promise<TableListing> {
@@ -318,31 +321,16 @@ export class DirectorDaemon {
   }
 
   #makeBook(): RuleBook {
+    const network = this.#network
+    const surroundings = {
+      isBroadcast: (address: string) => !this.#isRestoring && network.isBroadcast(address),
+      isLocal: (address: string) => this.#isRestoring || network.isLocal(address),
+      hasInterface: (name: string) => this.#isRestoring || network.hasInterface(name),
+    }
     // The copy that judges needs room for all rules, and none for connections.
     const limits = { ...this.#limits, connections4: 1, connections6: 1, templates: 1 }
     const region = new Region(new ArrayBuffer(Balancer.bytes(limits)))
-    return new RuleBook(region, limits, 0, SCHEDULERS, { surroundings: this.#network })
-  }
-
-  /** Brings port, neighbours and guard in step with the rules and the kernel's addresses. */
-  async #surround(): Promise<void> {
-    if (this.#engine === null) return
-    const { vips: served, services } = servedBy(this.#book)
-    const vips = this.#network.vips(served, this.options.arp)
-    const guarded = this.#network.guarded(served, services, this.options.arp)
-    // First the own kernel is silenced, then frames are taken: no frame is answered twice.
-    this.#guard?.update(guarded)
-    const surrounding = {
-      vips,
-      served,
-      shared: sharedWithKernel(guarded),
-      routes: this.#network.routes(),
-      own: this.#network.own(served),
-    }
-    const text = JSON.stringify(surrounding)
-    if (text === this.#served) return
-    this.#served = text
-    await this.#engine.order({ do: 'surrounding', surrounding })
+    return new RuleBook(region, limits, 0, SCHEDULERS, { surroundings })
   }
 
   #lookAround(): void {
@@ -351,7 +339,7 @@ export class DirectorDaemon {
       if (lost !== undefined) {
         return this.#becomeDeaf(new EngineFailure(`the interface ${lost} is gone`))
       }
-      if (this.#network.refresh()) await this.#surround()
+      if (this.#network.refresh()) await this.#surround?.update(this.#book)
     })
     this.#lastChange = change.catch((error) =>
       this.options.log(`the network could not be read again: ${error.message}`),

@@ -30,7 +30,7 @@
  * The hook comes after the kernel has taken the (outer) 802.1Q tag out of a frame, and matches by
  * the protocol inside: tagged frames are guarded like untagged ones.
  *
- * One table holds it all and is replaced as a whole, in one transaction. It outlives a director
+ * One table holds it all; each change of it is one transaction. It outlives a director
  * that is killed, which is kind to its clients (nobody resets their connections); its comment says
  * which process it belongs to, and the next director removes it: `cleanStale()`.
  *
@@ -76,6 +76,8 @@ export class Guard {
   /** The name of the nftables table (family netdev). */
   readonly table: string
   readonly #interfaces: readonly string[]
+  /** What nft was told last. */
+  #plan: Plan | null = null
 
   constructor({ interfaces, name }: GuardOptions) {
     if (interfaces.length === 0) throw new Error('a guard needs an interface')
@@ -102,20 +104,35 @@ export class Guard {
     }
   }
 
-  /** Puts the rules for `state` in the place of those before, in one step. */
+  /**
+   * Puts the rules for `state` in the place of those before, in one step. What only adds and takes
+   * addresses and ports is told to nft as that: thousands of services need not be said again.
+   */
   update(state: GuardState): void {
-    nft(['-f', '-'], this.ruleset(state))
+    const plan = planOf(state)
+    const change = this.#plan === null ? null : changeBetween(this.table, this.#plan, plan)
+    if (change !== '') {
+      try {
+        if (change === null) nft(['-f', '-'], this.ruleset(state))
+        else nft(['-f', '-'], change)
+      } catch (error) {
+        // Somebody has taken our table away, or parts of it: all of it is put back.
+        if (change === null) throw error
+        nft(['-f', '-'], this.ruleset(state))
+      }
+    }
+    this.#plan = plan
   }
 
   /** Takes all rules away. Nothing happens if there are none. */
   remove(): void {
+    this.#plan = null
     nft(['-f', '-'], `table netdev ${this.table} {}\ndelete table netdev ${this.table}\n`)
   }
 
   /** What `update` feeds to `nft -f -`. */
   ruleset(wanted: GuardState): string {
-    const state = canonicalState(wanted)
-    const rules = [...vipRules(state), ...serviceRules(state), ...arpRules(state)]
+    const { sets, rules } = planOf(wanted)
     const chains = [...new Set(this.#interfaces)].map((name, i) => {
       return [
         `  chain arm${i} {`,
@@ -130,6 +147,10 @@ export class Guard {
       `delete table netdev ${this.table}`,
       `table netdev ${this.table} {`,
       `  comment "${ownerComment(process.pid)}"`,
+      ...SETS.map(({ name, type }) => {
+        const elements = [...sets[name]].join(', ')
+        return `  set ${name} { type ${type}; ${elements && `elements = { ${elements} };`} }`
+      }),
       ...chains,
       '}',
       '',
@@ -152,53 +173,79 @@ function tableName(interfaces: readonly string[]): string {
   return TABLE_PREFIX + interfaces.map((name) => name.replace(/[^A-Za-z0-9]/g, '_')).join('_')
 }
 
-function vipRules({ vips }: GuardState): string[] {
-  const absent = vips.filter((vip) => !vip.onKernel).map((vip) => vip.address)
-  return [
-    ...setRule('ip daddr', absent.filter(isFour), 'drop'),
-    ...setRule('ip6 daddr', absent.filter(isIPv6), 'drop'),
-  ]
+/** The sets of the table, and what is dropped by them. `th dport` matches first fragments only. */
+const SETS = [
+  { name: 'absent4', type: 'ipv4_addr', rule: 'ip daddr @absent4' },
+  { name: 'absent6', type: 'ipv6_addr', rule: 'ip6 daddr @absent6' },
+  {
+    name: 'port4',
+    type: 'ipv4_addr . inet_proto . inet_service',
+    rule: 'ip daddr . meta l4proto . th dport @port4',
+  },
+  {
+    name: 'port6',
+    type: 'ipv6_addr . inet_proto . inet_service',
+    rule: 'ip6 daddr . meta l4proto . th dport @port6',
+  },
+  { name: 'all4', type: 'ipv4_addr . inet_proto', rule: 'ip daddr . meta l4proto @all4' },
+  { name: 'all6', type: 'ipv6_addr . inet_proto', rule: 'ip6 daddr . meta l4proto @all6' },
+  { name: 'arp4', type: 'ipv4_addr', rule: 'arp operation request arp daddr ip @arp4' },
+] as const
+
+type SetName = (typeof SETS)[number]['name']
+
+/** The elements of each set, and the rules of each chain. */
+interface Plan {
+  readonly sets: Readonly<Record<SetName, ReadonlySet<string>>>
+  readonly rules: readonly string[]
 }
 
-/** The services of VIPs that the kernel holds. `th dport` matches first fragments and no others. */
-function serviceRules({ vips, services }: GuardState): string[] {
-  const onKernel = new Set(vips.filter((vip) => vip.onKernel).map((vip) => vip.address))
-  const guarded = services.filter((service) => onKernel.has(service.address))
-  const onePort = (family: (address: string) => boolean) =>
-    guarded
-      .filter(({ address, port }) => port !== 0 && family(address))
-      .map(({ address, protocol, port }) => `${address} . ${protocol} . ${port}`)
-  const allPorts = (family: (address: string) => boolean) =>
-    guarded
-      .filter(({ address, port }) => port === 0 && family(address))
-      .map(({ address, protocol }) => `${address} . ${protocol}`)
-  return [
-    ...setRule('ip daddr . meta l4proto . th dport', onePort(isFour), 'drop'),
-    ...setRule('ip6 daddr . meta l4proto . th dport', onePort(isIPv6), 'drop'),
-    ...setRule('ip daddr . meta l4proto', allPorts(isFour), 'drop'),
-    ...setRule('ip6 daddr . meta l4proto', allPorts(isIPv6), 'drop'),
-  ]
+function planOf(wanted: GuardState): Plan {
+  const { vips, services } = canonicalState(wanted)
+  const sets: Record<SetName, Set<string>> = {
+    absent4: new Set(),
+    absent6: new Set(),
+    port4: new Set(),
+    port6: new Set(),
+    all4: new Set(),
+    all6: new Set(),
+    arp4: new Set(),
+  }
+  const onKernel = new Set<string>()
+  const solicited: string[] = []
+  for (const { address, onKernel: isHeld, arp } of vips) {
+    if (isHeld) onKernel.add(address)
+    else sets[isIPv6(address) ? 'absent6' : 'absent4'].add(address)
+    if (!arp) continue
+    if (isIPv6(address)) solicited.push(address)
+    else sets.arp4.add(address)
+  }
+  for (const { address, protocol, port } of services) {
+    if (!onKernel.has(address)) continue
+    const key = `${address} . ${protocol}`
+    if (port === 0) sets[isIPv6(address) ? 'all6' : 'all4'].add(key)
+    else sets[isIPv6(address) ? 'port6' : 'port4'].add(`${key} . ${port}`)
+  }
+  // The target address follows the ICMPv6 header's 8 bytes (RFC 4861 section 4.3); nft knows it by
+  // name only since 1.0.9, and sets of such values not at all before.
+  const solicitations = [...new Set(solicited)].map(
+    (address) => `icmpv6 type nd-neighbor-solicit @th,64,128 ${hex(address)} drop`,
+  )
+  return { sets, rules: [...SETS.map(({ rule }) => `${rule} drop`), ...solicitations] }
 }
 
-function arpRules({ vips }: GuardState): string[] {
-  const answered = vips.filter((vip) => vip.arp).map((vip) => vip.address)
-  return [
-    ...setRule('arp operation request arp daddr ip', answered.filter(isFour), 'drop'),
-    // The target address follows the ICMPv6 header's 8 bytes (RFC 4861 section 4.3); nft knows it
-    // by name only since 1.0.9.
-    ...answered
-      .filter(isIPv6)
-      .map((address) => `icmpv6 type nd-neighbor-solicit @th,64,128 ${hex(address)} drop`),
-  ]
-}
-
-function setRule(selector: string, elements: readonly string[], verdict: string): string[] {
-  if (elements.length === 0) return []
-  return [`${selector} { ${[...new Set(elements)].join(', ')} } ${verdict}`]
-}
-
-function isFour(address: string): boolean {
-  return !isIPv6(address)
+/** What leads from one plan to another, for nft; null if rules differ; '' if nothing does. */
+function changeBetween(table: string, before: Plan, after: Plan): string | null {
+  if (before.rules.join('\n') !== after.rules.join('\n')) return null
+  const lines: string[] = []
+  for (const { name } of SETS) {
+    const [old, now] = [before.sets[name], after.sets[name]]
+    const gone = [...old].filter((element) => !now.has(element))
+    const fresh = [...now].filter((element) => !old.has(element))
+    if (gone.length > 0) lines.push(`delete element netdev ${table} ${name} { ${gone.join(', ')} }`)
+    if (fresh.length > 0) lines.push(`add element netdev ${table} ${name} { ${fresh.join(', ')} }`)
+  }
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
 /** An IPv6 address as nft wants a number of 128 bits. */

@@ -32,20 +32,24 @@ export interface WorkerStart {
   readonly wakeFd: number
 }
 
-/** What changes around the rules. */
-export interface Surrounding {
-  readonly vips: readonly Vip[]
-  /** The VIPs as text, for the port's filter. */
-  readonly served: readonly string[]
-  /** Those of them that the kernel holds too, and the ports of them that are served. */
-  readonly shared: readonly SharedVip[]
-  readonly routes: readonly Route[]
-  readonly own: readonly OwnAddresses[]
-}
-
 export type Order =
   | { readonly do: 'rules'; readonly rules: readonly Rule[] }
-  | { readonly do: 'surrounding'; readonly surrounding: Surrounding }
+  /** The director's own addresses by arm, and the ways to everybody else. */
+  | {
+      readonly do: 'ways'
+      readonly routes: readonly Route[]
+      readonly own: readonly OwnAddresses[]
+    }
+  | { readonly do: 'add-vips' | 'remove-vips'; readonly vips: readonly Vip[] }
+  /**
+   * All VIPs as text, for the port's filter; and those of them that the kernel holds too, with the
+   * ports of them that are served.
+   */
+  | {
+      readonly do: 'serve'
+      readonly served: readonly string[]
+      readonly shared: readonly SharedVip[]
+    }
   | { readonly do: 'announce' }
   | { readonly do: 'neighbours' }
   | { readonly do: 'stop' }

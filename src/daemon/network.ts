@@ -22,6 +22,8 @@ const REFUSING = new Set(['unreachable', 'blackhole', 'prohibit', 'throw'])
 export class Network implements Surroundings {
   readonly #interfaces: readonly string[]
   #addresses: readonly KernelAddress[] = []
+  #broadcast: ReadonlySet<string> = new Set()
+  #local: ReadonlySet<string> = new Set()
   #routes: readonly KernelRoute[] = []
   /** What was read last, as text: to see whether anything changed. */
   #read = ''
@@ -35,7 +37,10 @@ export class Network implements Surroundings {
   /** Reads everything again; whether anything differs from what was read before. */
   refresh(): boolean {
     this.#addresses = readAddresses()
+    this.#local = new Set(this.#addresses.map((own) => own.address))
     this.#routes = readRoutes()
+    const broadcast = this.#routes.filter((route) => route.type === 'broadcast')
+    this.#broadcast = new Set(broadcast.map((route) => route.destination))
     const read = JSON.stringify([this.#addresses, this.#routes])
     const isNew = read !== this.#read
     this.#read = read
@@ -56,12 +61,11 @@ export class Network implements Surroundings {
   }
 
   isBroadcast(address: string): boolean {
-    if (address === '255.255.255.255') return true
-    return this.#routes.some((route) => route.type === 'broadcast' && route.destination === address)
+    return address === '255.255.255.255' || this.#broadcast.has(address)
   }
 
   isLocal(address: string): boolean {
-    return this.#addresses.some((own) => own.address === address)
+    return this.#local.has(address)
   }
 
   hasInterface(name: string): boolean {
@@ -103,8 +107,9 @@ export class Network implements Surroundings {
 
   /** The director's own addresses on each arm, from which it asks for neighbours. */
   own(vips: readonly string[]): OwnAddresses[] {
+    const served = new Set(vips)
     return this.#interfaces.map((name) => {
-      const on = this.#addresses.filter((a) => a.interface === name && !vips.includes(a.address))
+      const on = this.#addresses.filter((a) => a.interface === name && !served.has(a.address))
       const ipv4 = on.find((a) => a.family === 4)
       const ipv6 =
         on.find((a) => a.family === 6 && a.scope === 'link') ?? on.find((a) => a.family === 6)

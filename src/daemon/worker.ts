@@ -3,7 +3,8 @@
  * in the main thread of one). This is the only file that knows that it is a worker: it opens the
  * port, builds the director over the memory it was given, and breathes.
  *
- *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms)
+ *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms), and
+ *                                                 after each order that was found
  *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes
  *
  * Orders arrive between breaths, so a frame never sees half a change.
@@ -104,15 +105,19 @@ class Engine {
       case 'rules':
         for (const rule of order.rules) director.apply(rule)
         break
-      case 'surrounding': {
-        const { vips, served, shared, routes, own } = order.surrounding
-        director.setVips(vips)
-        for (const [arm, addresses] of own.entries())
-          director.resolver.setOwnAddresses(arm, addresses)
-        director.setRoutes(routes)
-        this.#port.serve(served, shared)
+      case 'ways':
+        for (const [arm, own] of order.own.entries()) director.resolver.setOwnAddresses(arm, own)
+        director.setRoutes(order.routes)
         break
-      }
+      case 'add-vips':
+        director.addVips(order.vips)
+        break
+      case 'remove-vips':
+        director.removeVips(order.vips)
+        break
+      case 'serve':
+        this.#port.serve(order.served, order.shared)
+        break
       case 'announce':
         director.announce()
         break
@@ -166,13 +171,17 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
     if (isIdle || now >= nextLook) {
       nextLook = now + TICK_INTERVAL_MS
       engine.publish()
-      for (let got = receiveMessageOnPort(channel); got; got = receiveMessageOnPort(channel)) {
+      // One order, a breath, the next one: a list of 100,000 rules comes in many, and frames go on.
+      const got = receiveMessageOnPort(channel)
+      if (got !== undefined) {
         const { id, order } = got.message as Request
         const neighbours = engine.obey(order)
         report(
           channel,
           neighbours === undefined ? { kind: 'done', id } : { kind: 'done', id, neighbours },
         )
+        nextLook = now
+        continue
       }
       if (isIdle && !engine.isStopped) {
         engine.meter.gap(performance.now() - now)

@@ -138,6 +138,17 @@ export class DirectorState {
     if (added.length > 0) this.resolver.announce(added, ANNOUNCE_ROUNDS, this.now)
   }
 
+  /** VIPs more, or with other flags; those that are new are announced. */
+  addVips(vips: readonly Vip[]): void {
+    const added: Vip[] = []
+    for (const vip of vips) if (this.vips.add(vip) && vip.announced) added.push(vip)
+    if (added.length > 0) this.resolver.announce(added, ANNOUNCE_ROUNDS, this.now)
+  }
+
+  removeVips(vips: readonly Vip[]): void {
+    for (const vip of vips) this.vips.remove(vip)
+  }
+
   /** Tells the segment again where the VIPs are. */
   announce(): void {
     this.resolver.announce(this.vips.list, ANNOUNCE_ROUNDS, this.now)

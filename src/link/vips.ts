@@ -19,9 +19,10 @@ export interface Vip {
 }
 
 export class VipTable {
-  /** Family, four words, flags of each slot; family 0 is an empty one. */
+  /** Family, four words, flags, place in the list of each slot; family 0 is an empty one. */
   readonly #slots = new Int32Array(SLOTS * 8)
-  #list: readonly Vip[] = []
+  /** By position, which is the slot's seventh word. */
+  #list: Vip[] = []
 
   get list(): readonly Vip[] {
     return this.#list
@@ -29,20 +30,60 @@ export class VipTable {
 
   /** All VIPs at once: they change rarely, and never while frames are being looked at. */
   replace(vips: readonly Vip[]): void {
-    if (vips.length > VIPS_MAX) throw new RangeError(`more than ${VIPS_MAX} virtual IPs`)
     this.#slots.fill(0)
-    this.#list = [...vips]
-    for (const vip of vips) {
-      const [w0, w1, w2, w3] = vip.words
-      let at = hash(w0, w1, w2, w3)
-      while (this.#slots[at * 8] !== 0) at = (at + 1) & MASK
-      const flags = (vip.onKernel ? ON_KERNEL : 0) | (vip.announced ? ANNOUNCED : 0)
-      this.#slots.set([vip.family, w0, w1, w2, w3, flags], at * 8)
+    this.#list = []
+    for (const vip of vips) this.add(vip)
+  }
+
+  /** One more, or new flags for one that is there; whether it is new. */
+  add(vip: Vip): boolean {
+    const [w0, w1, w2, w3] = vip.words
+    const flags = (vip.onKernel ? ON_KERNEL : 0) | (vip.announced ? ANNOUNCED : 0)
+    const at = this.#slotOf(vip.family, w0, w1, w2, w3)
+    const i = at * 8
+    if (this.#slots[i] !== 0) {
+      this.#slots[i + 5] = flags
+      this.#list[this.#slots[i + 6]] = vip
+      return false
     }
+    if (this.#list.length >= VIPS_MAX) throw new RangeError(`more than ${VIPS_MAX} virtual IPs`)
+    this.#slots.set([vip.family, w0, w1, w2, w3, flags, this.#list.push(vip) - 1], i)
+    return true
+  }
+
+  /** Those that were pushed on by it move up, so that no search ends too early. */
+  remove(vip: Vip): void {
+    const slots = this.#slots
+    let hole = this.#slotOfVip(vip)
+    if (slots[hole * 8] === 0) return
+    const position = slots[hole * 8 + 6]
+    const last = this.#list.pop() as Vip
+    if (position < this.#list.length) {
+      slots[this.#slotOfVip(last) * 8 + 6] = position
+      this.#list[position] = last
+    }
+    for (let at = (hole + 1) & MASK; slots[at * 8] !== 0; at = (at + 1) & MASK) {
+      const i = at * 8
+      const home = hash(slots[i + 1], slots[i + 2], slots[i + 3], slots[i + 4])
+      if (((at - home) & MASK) < ((at - hole) & MASK)) continue
+      slots.copyWithin(hole * 8, i, i + 8)
+      hole = at
+    }
+    slots.fill(0, hole * 8, hole * 8 + 8)
+  }
+
+  #slotOfVip({ family, words: [w0, w1, w2, w3] }: Vip): number {
+    return this.#slotOf(family, w0, w1, w2, w3)
   }
 
   /** Flags of the VIP, or -1 if the address is none. */
   find(family: number, w0: number, w1: number, w2: number, w3: number): number {
+    const at = this.#slotOf(family, w0, w1, w2, w3)
+    return this.#slots[at * 8] === 0 ? -1 : this.#slots[at * 8 + 5]
+  }
+
+  /** Where it is, or the empty slot where it would be. */
+  #slotOf(family: number, w0: number, w1: number, w2: number, w3: number): number {
     const slots = this.#slots
     let at = hash(w0, w1, w2, w3)
     while (slots[at * 8] !== 0) {
@@ -54,11 +95,11 @@ export class VipTable {
         slots[i + 4] === w3 &&
         slots[i] === family
       ) {
-        return slots[i + 5]
+        return at
       }
       at = (at + 1) & MASK
     }
-    return -1
+    return at
   }
 }
 

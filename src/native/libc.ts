@@ -74,6 +74,8 @@ export const ioctl: Call<[fd: number, request: number, argument: ArrayBufferView
 export const syscall: Call<
   [number: number, command: number, argument: ArrayBufferView, bytes: number]
 > = libc.func('long syscall(long, long, void*, unsigned long)')
+/** flock(2): a lock on a file that ends with the process, however that ends. */
+export const flock: Call<[fd: number, operation: number]> = libc.func('int flock(int, int)')
 export const if_nametoindex: Call<[name: string]> = libc.func(
   'uint32_t if_nametoindex(const char*)',
 )

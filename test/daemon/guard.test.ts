@@ -311,8 +311,8 @@ t.test('names and spellings', async (t) => {
       { protocol: 'sctp', address: '2001:db8::1', port: 0 },
     ],
   })
-  t.match(rules, 'th dport { 2001:db8::1 . tcp . 80 } drop')
-  t.match(rules, 'meta l4proto { 2001:db8::1 . sctp } drop')
+  t.match(rules, /set port6 .* elements = \{ 2001:db8::1 \. tcp \. 80 \}/)
+  t.match(rules, /set all6 .* elements = \{ 2001:db8::1 \. sctp \}/)
   t.throws(
     () =>
       new Guard({ interfaces: ['eth0'] }).ruleset({

@@ -2,7 +2,6 @@
  * `uipvs run`: the director in the foreground, until SIGINT or SIGTERM.
  */
 import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CONNECTIONS_MAX, DEFAULT_LIMITS } from '../../balance/limits.js'
 import { controlPath } from '../../control/client.js'
@@ -10,14 +9,15 @@ import { ControlServer } from '../../control/server.js'
 import { DirectorDaemon } from '../../daemon/director-daemon.js'
 import { ENGINES, type EngineName } from '../../daemon/messages.js'
 import type { Mode } from '../../engine/director-state.js'
+import { Beginning, type BeginningOptions } from '../beginning.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
 import { type ReportOptions, Reports } from '../reports.js'
-import { lineOfRule, readRules } from '../rules-file.js'
 
 const EXAMPLES = `
 Examples:
   uipvs run -i eth0                                 then: uipvsadm -A -t VIP:80 -s rr ...
   uipvs run -i eth0 --rules /etc/uipvs.rules        rules as ipvsadm-save writes them
+  uipvs run -i eth0 --state /var/lib/uipvs          whatever is changed is there after a restart
   uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
   uipvs run -i eth0 --metrics 127.0.0.1:9105 --proc /run/uipvs/proc
                                                     for Prometheus; for node_exporter
@@ -30,16 +30,16 @@ machine's own kernel from answering what it forwards (an nftables table, removed
 /** A tenth of a second: nothing else of the director would have its turn. */
 const BUSY_POLL_MAX = 100_000
 
-interface RunOptions extends ReportOptions {
+interface RunOptions extends ReportOptions, BeginningOptions {
   busyPoll?: number
   interface?: string[]
   engine: 'auto' | EngineName | 'none'
-  rules?: string
   mode: Mode
   arp: boolean
   guard: boolean
   quiet: boolean
   control?: string
+  controlGroup?: string
   maxConnections?: number
 }
 
@@ -87,6 +87,7 @@ export function register(program: Command): void {
       ).argParser(microseconds),
     )
     .option('--rules <file>', 'rules to begin with, in the format of ipvsadm-save; - reads stdin')
+    .option('--state <dir>', 'keep the rules there over restarts; --rules is then for the first')
     .addOption(
       new Option(
         '--mode <mode>',
@@ -107,6 +108,7 @@ export function register(program: Command): void {
       '--control <path>',
       'control socket (default: UIPVS_CONTROL, or /run/uipvs/control.sock)',
     )
+    .option('--control-group <name>', 'let this group use the control socket too (mode 0660)')
     .option('--proc <dir>', 'keep what Linux has in /proc/net/ip_vs* in DIR/net, for node_exporter')
     .option('--metrics <address:port>', 'offer metrics to Prometheus, over HTTP at /metrics')
     .option('--metrics-public', 'let --metrics listen where others can reach it')
@@ -122,9 +124,6 @@ async function run(options: RunOptions): Promise<void> {
   if (new Set(interfaces).size !== interfaces.length) {
     throw new CliFailure('an interface was named twice', EXIT_USAGE, 'name each arm once')
   }
-  const file = options.rules ?? ''
-  const text = options.rules === undefined ? '' : readInput(file)
-  const rules = readRules(text, file)
   const log = (line: string) => process.stderr.write(`uipvs: ${line}\n`)
   const path = options.control ?? controlPath(process.env)
   const limits =
@@ -134,6 +133,9 @@ async function run(options: RunOptions): Promise<void> {
   if (busyPollMicroseconds > 0 && engine !== 'auto' && engine !== 'af_xdp') {
     throw new CliFailure('--busy-poll is for af_xdp', EXIT_USAGE, `leave it out with ${engine}`)
   }
+  const group = options.controlGroup === undefined ? undefined : groupId(options.controlGroup)
+  const beginning = new Beginning(options, log)
+  const journal = beginning.journal === undefined ? {} : { journal: beginning.journal }
   const director = new DirectorDaemon({
     interfaces,
     engine,
@@ -144,8 +146,9 @@ async function run(options: RunOptions): Promise<void> {
     quiet,
     limits,
     log,
+    ...journal,
   })
-  const server = new ControlServer(path, director)
+  const server = new ControlServer(path, director, group)
   // From now on: whoever stops a director that is still beginning shall find nothing left of it.
   const stopped = new Promise<undefined>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -154,25 +157,20 @@ async function run(options: RunOptions): Promise<void> {
   })
   // Listening first: two directors on one socket would fight over everything else.
   await server.listen().catch((error: NodeJS.ErrnoException) => {
+    beginning.close()
     const what = error.code === undefined ? error.message : `it can't be made, ${error.message}`
     const hint = error.code === 'EACCES' ? 'run it as root, or name' : 'name'
     throw new CliFailure(`control socket: ${what} (${path})`, 1, `${hint} another with --control`)
   })
   try {
     // Both at once: the rules of the file come before any that a client sends meanwhile.
-    const [, refusal] = await Promise.all([director.start(), director.apply(rules, true)])
-    if (refusal !== null) {
-      throw new CliFailure(
-        `${refusal.error.message} (${file}, line ${lineOfRule(text, refusal.index)})`,
-        1,
-        'correct that line: a file of rules is carried out as a whole or not at all',
-      )
-    }
+    await Promise.all([director.start(), beginning.carryOut(director)])
     await reports.start(director, log)
   } catch (error) {
     await reports.stop().catch(() => undefined)
     await director.stop().catch(() => undefined)
     await server.close()
+    beginning.close()
     throw error
   }
   const arms = interfaces.length === 0 ? 'no interface' : interfaces.join(', ')
@@ -182,6 +180,7 @@ async function run(options: RunOptions): Promise<void> {
   await server.close()
   await reports.stop()
   await director.stop()
+  beginning.close()
   if (ended !== undefined) {
     const failure = new CliFailure(
       `the packet engine has ended: ${ended.message} (${arms})`,
@@ -193,15 +192,11 @@ async function run(options: RunOptions): Promise<void> {
   log('stopped')
 }
 
-function readInput(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new CliFailure(
-      `the rules can't be read: ${code} (${file})`,
-      1,
-      `is ${basename(file)} the right file?`,
-    )
-  }
+function groupId(name: string): number {
+  const line = readFileSync('/etc/group', 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith(`${name}:`))
+  const id = Number(line?.split(':')[2] ?? (/^\d+$/.test(name) ? name : Number.NaN))
+  if (Number.isInteger(id)) return id
+  throw new CliFailure(`there is no group ${name} (/etc/group)`, EXIT_USAGE, `groupadd ${name}`)
 }

@@ -63,6 +63,8 @@ const ERRNO_TEXT: Readonly<Record<RuleErrorCode, string>> = {
   ENOSPC: 'No space left on device',
   ENODEV: 'No such device',
   EALREADY: 'Operation already in progress',
+  EROFS: 'Read-only file system',
+  EIO: 'Input/output error',
 }
 
 const NO_SERVICE = 'No such service'
@@ -95,6 +97,8 @@ const REFUSALS: {
  * has no case for, so the director's own sentence is the only one that helps.
  */
 export function refusal(rule: Rule, error: RuleError): string {
+  // Nor has Linux a file that could be full: only the director's sentence names it.
+  if (error.subject === 'state') return `${error.message}\n`
   const own = error.code === 'EINVAL' && error.message !== '' ? error.message : undefined
   return `${REFUSALS[rule.op]?.[error.code] ?? own ?? ERRNO_TEXT[error.code]}\n`
 }
