@@ -1,5 +1,5 @@
 /** What the three programs share: their name, the control socket, standard input and output. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, fstatSync, readFileSync } from 'node:fs'
 import { ControlClient, ControlError, controlPath } from '../../control/client.js'
 import type { Io } from './director-client.js'
 import { BAD_USAGE } from './messages.js'
@@ -39,6 +39,11 @@ const io: Io = {
 
 /** Nothing is opened before somebody reads. */
 async function* standardInput(): AsyncGenerator<string> {
+  // A file is there as a whole: its rules go to the director in few requests.
+  if (isFile(0)) {
+    yield readFileSync(0, 'utf8')
+    return
+  }
   process.stdin.setEncoding('utf8')
   yield* process.stdin
 }
@@ -66,4 +71,12 @@ function calledAs(): string {
   const directories = (process.env.PATH ?? '').split(':')
   const found = directories.find((directory) => existsSync(`${directory}/${name}`))
   return found !== undefined && `${found}/${name}` === script ? name : script
+}
+
+function isFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile()
+  } catch {
+    return false // it is closed
+  }
 }

@@ -14,8 +14,8 @@ export interface LineEnd {
   readonly endsRun: boolean
 }
 
-/** Rules sent in one request at most: some 3 MB, and a fraction of a second of the director. */
-const BATCH_MAX = 16_384
+/** Rules sent in one request at most: under a megabyte. */
+const BATCH_MAX = 4096
 
 export class RuleQueue {
   readonly #director: DirectorClient
