@@ -52,3 +52,33 @@ t.test('as many as promised, and no more', async (t) => {
   table.replace([])
   t.equal(table.find(4, 0x0a000001, 0, 0, 0), -1)
 })
+
+t.test('adding and removing one by one leaves what replacing leaves', async (t) => {
+  const table = new VipTable()
+  const model = new Map<number, Vip>()
+  let random = 12345
+  for (let step = 0; step < 60_000; step++) {
+    random = (Math.imul(random, 1103515245) + 12345) >>> 0
+    // Few addresses, far apart and side by side: long runs of slots, and holes in them.
+    const word = Math.imul((random >>> 8) % 9000, 0x10001)
+    const words = Int32Array.of(word, 0, 0, 0)
+    const vip: Vip = { family: 4, words, onKernel: (random & 4) !== 0, announced: true }
+    if ((random >>> 28) % 2 === 0) {
+      if (table.add(vip) === model.has(word)) t.fail(`step ${step}: newness of ${word}`)
+      model.set(word, vip)
+    } else {
+      table.remove(vip)
+      model.delete(word)
+    }
+  }
+  t.ok(model.size > 1000)
+  const wrong: number[] = []
+  for (let n = 0; n < 9000; n++) {
+    const word = Math.imul(n, 0x10001)
+    const vip = model.get(word)
+    const expected = vip === undefined ? -1 : vip.onKernel ? 3 : 2
+    if (table.find(4, word, 0, 0, 0) !== expected) wrong.push(n)
+  }
+  t.same(wrong, [])
+  t.same(new Set(table.list), new Set(model.values()))
+})
