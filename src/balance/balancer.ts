@@ -29,7 +29,7 @@ import { Sysctls } from './sysctl.js'
 import { RST, SYN } from './tcp-flags.js'
 import { CL, ES, FW, nextTcpState, TCP_ACTIVE, TCP_TIMEOUTS_S, TW } from './tcp-state.js'
 import { TemplateTable } from './template.js'
-import { type FollowedKernel, Thresholds } from './thresholds.js'
+import { DEFAULT_KERNEL, type FollowedKernel, Thresholds } from './thresholds.js'
 import { TICK_MS, TICKS_PER_S } from './timer-wheel.js'
 
 /** How long a connection lives until its first state (the kernel's `IP_VS_CONN` default: 3 s). */
@@ -74,7 +74,12 @@ export class Balancer {
   /** What is due, ended in pieces. */
   readonly due: DueEndings
 
-  constructor(region: Region, limits: Limits, seed: number, kernel: FollowedKernel = '6.1.176') {
+  constructor(
+    region: Region,
+    limits: Limits,
+    seed: number,
+    kernel: FollowedKernel = DEFAULT_KERNEL,
+  ) {
     this.limits = limits
     this.kernel = kernel
     this.services = new ServiceTable(region, limits.services)

@@ -6,7 +6,9 @@
 import { type DestinationTable, OVERLOAD } from './destination.js'
 
 /** Kernels whose details can be followed. */
-export type FollowedKernel = '6.1.176' | '6.1.192'
+export const FOLLOWED_KERNELS = ['6.1.176', '6.1.192'] as const
+export type FollowedKernel = (typeof FOLLOWED_KERNELS)[number]
+export const DEFAULT_KERNEL: FollowedKernel = '6.1.176'
 
 export class Thresholds {
   readonly #destinations: DestinationTable

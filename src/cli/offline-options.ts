@@ -5,19 +5,22 @@
 import { createReadStream, readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Rule } from '../balance/rule.js'
+import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { ControlClient, controlPath, Unreachable } from '../control/client.js'
 import type { Mode } from '../engine/director-state.js'
-import { liveMode, macsOf, rulesOf } from '../offline/live-rules.js'
+import { liveOptions, macsOf, rulesOf } from '../offline/live-rules.js'
 import { RefusedRule } from '../offline/offline-director.js'
 import { DEFAULT_DIRECTOR_MAC, type Mac, macText, parseMacs } from '../offline/surroundings.js'
 import { parseMac } from '../wire/address.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from './failure.js'
+import { linuxOptionWithoutDefault } from './linux-option.js'
 import { readRules } from './rules-file.js'
 
 export interface OfflineFlags {
   readonly rules?: string
   readonly control?: string
   readonly mode?: Mode
+  readonly linux?: FollowedKernel
   readonly mac?: readonly string[]
   readonly directorMac?: Mac
   readonly mtu?: number
@@ -43,6 +46,7 @@ export function addOfflineOptions(command: Command): Command {
         'textbook (default): only the Ethernet header changes; kernel: TTL, MTU and ICMP as Linux',
       ).choices(['textbook', 'kernel']),
     )
+    .addOption(linuxOptionWithoutDefault())
     .option(
       '--mac <realserver=mac>',
       'MAC address of a realserver; may be repeated',
@@ -77,6 +81,7 @@ export function wholeNumber(option: string, min: number, max: number): (text: st
 export interface Beginning {
   readonly rules: readonly Rule[]
   readonly mode: Mode
+  readonly linux: FollowedKernel
   readonly macs: ReadonlyMap<string, Mac>
   /** The file of the rules; null: those of the running director. */
   readonly file: string | null
@@ -95,7 +100,8 @@ export async function begin(flags: OfflineFlags): Promise<Beginning> {
   }
   const file = flags.rules === '-' ? 'standard input' : flags.rules
   const rules = readRules(readText(flags.rules, 'the rules'), file)
-  return { rules, mode: flags.mode ?? 'textbook', macs: given, file }
+  const { mode = 'textbook', linux = DEFAULT_KERNEL } = flags
+  return { rules, mode, linux, macs: given, file }
 }
 
 async function ofRunningDirector(
@@ -105,10 +111,11 @@ async function ofRunningDirector(
   const client = new ControlClient(flags.control ?? controlPath(process.env))
   try {
     const table = await client.table()
-    const mode = flags.mode ?? liveMode(await client.status())
+    const live = liveOptions(await client.status())
     const macs = new Map([...macsOf(table), ...given])
     const rules = rulesOf(table, await client.marks(), await client.sysctls())
-    return { rules, mode, macs, file: null }
+    const { mode = live.mode, linux = live.linux } = flags
+    return { rules, mode, linux, macs, file: null }
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error
     throw new CliFailure(`there are no rules: ${error.message}`, 1, 'give --rules FILE')

@@ -3,7 +3,7 @@
  * the kernel had it, and tells where we differ.
  */
 import { RuleError } from '../balance/rule.js'
-import type { FollowedKernel } from '../balance/thresholds.js'
+import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { isSameListing, isSameOut } from './compare.js'
 import { outcome } from './outcome.js'
 import { frameBytes } from './packet-bytes.js'
@@ -47,7 +47,7 @@ const LISTINGS: Readonly<Record<Listing, Arguments>> = {
  */
 export async function play(
   recording: Recording,
-  { limit = 1, kernel = '6.1.176' }: PlayOptions = {},
+  { limit = 1, kernel = DEFAULT_KERNEL }: PlayOptions = {},
 ): Promise<Difference[]> {
   const world = new World(recording, kernel)
   const differences: Difference[] = []

@@ -110,6 +110,8 @@ export interface Status {
   readonly engine: string
   readonly interfaces: readonly string[]
   readonly mode: string
+  /** The kernel whose decisions are followed, where Linux's kernels differ. */
+  readonly linux: string
   readonly arp: boolean
   readonly quiet: boolean
   readonly guard: string | null

@@ -15,7 +15,7 @@ import { Region } from '../balance/region.js'
 import { rehearse } from '../balance/rehearsal.js'
 import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
-import type { FollowedKernel } from '../balance/thresholds.js'
+import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
 import { ESTIMATION_MS } from '../control/estimator.js'
 import {
@@ -67,7 +67,8 @@ export interface DaemonOptions {
   /** False: the own kernel is not kept from answering (`--no-guard`). */
   readonly guard: boolean
   readonly limits?: Partial<Limits>
-  readonly kernel?: FollowedKernel
+  /** Whose decisions are followed, where Linux's kernels differ. */
+  readonly linux?: FollowedKernel
   /** Where changes are written down before they are carried out. */
   readonly journal?: RuleJournal
   readonly log: (line: string) => void
@@ -131,13 +132,13 @@ export class DirectorDaemon {
       guard.assertFree()
       this.#guard = guard
     }
-    const { mode, quiet, kernel, busyPollMicroseconds = 0 } = this.options
+    const { mode, quiet, linux, busyPollMicroseconds = 0 } = this.options
     this.#opened = await openEngine(engine, {
       interfaces,
       busyPollMicroseconds,
       mode,
       quiet,
-      kernel: kernel ?? '6.1.176',
+      kernel: linux ?? DEFAULT_KERNEL,
       limits: this.#limits,
       seed: Math.floor(Math.random() * 0x1_0000_0000) | 0,
     })
@@ -301,13 +302,14 @@ export class DirectorDaemon {
   }
 
   status(): Status {
-    const { interfaces, mode, arp, quiet } = this.options
+    const { interfaces, mode, arp, quiet, linux = DEFAULT_KERNEL } = this.options
     const { connections4, connections6, templates } = this.#source.live
     return {
       pid: process.pid,
       engine: this.#opened?.name ?? 'none',
       interfaces,
       mode,
+      linux,
       arp,
       quiet,
       guard: this.#guard?.table ?? null,

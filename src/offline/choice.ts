@@ -1,6 +1,7 @@
 /** Who could have been chosen, who was, and why: the part of an explanation about the scheduler. */
 import type { RuleBook } from '../balance/apply.js'
 import { NONE } from '../balance/connection.js'
+import { DEFAULT_KERNEL } from '../balance/thresholds.js'
 import type { ExplainedCandidate, ExplainedChoice } from './explanation.js'
 import { realserverText } from './ledger.js'
 
@@ -31,8 +32,9 @@ function reasonOf(book: RuleBook, destination: number): string {
   return destinations.isOverloaded(destination) ? 'at its upper threshold' : 'not eligible'
 }
 
-/** The load that the least-connection schedulers compare. */
+/** The load that the least-connection schedulers compare; Linux 6.1.192 has 257 for 256. */
 const LOAD = '256 for each active connection, 1 for each inactive one'
+const LOAD_NEWER = LOAD.replace('256', '257')
 const TIE = 'the first of the list wins a tie'
 
 /** Why a scheduler chose; the score in the table is what it compares, if it compares. */
@@ -64,7 +66,8 @@ export function choiceOf(
 ): ExplainedChoice {
   const scheduler = book.serviceSettings[service]?.scheduler ?? ''
   const by = chosen === NONE ? null : isByTemplate ? 'template' : 'scheduler'
-  const reason = REASONS[scheduler] ?? `${scheduler} chose it`
+  const older = REASONS[scheduler] ?? `${scheduler} chose it`
+  const reason = book.balancer.kernel === DEFAULT_KERNEL ? older : older.replace(LOAD, LOAD_NEWER)
   const why =
     by === 'template'
       ? 'the service is persistent, and the client has been sent there before'

@@ -4,6 +4,7 @@
  */
 import { parseAddress } from '../balance/address.js'
 import type { MarkRule, Rule } from '../balance/rule.js'
+import { DEFAULT_KERNEL, FOLLOWED_KERNELS, type FollowedKernel } from '../balance/thresholds.js'
 import type { SysctlValues, TableListing } from '../control/listing.js'
 import type { Mode } from '../engine/director-state.js'
 import { parseMac } from '../wire/address.js'
@@ -48,8 +49,11 @@ export function macsOf(table: TableListing): Map<string, Mac> {
   return macs
 }
 
-/** The mode that a director's status tells. */
-export function liveMode(status: unknown): Mode {
-  const { mode } = (status ?? {}) as { mode?: unknown }
-  return mode === 'kernel' ? 'kernel' : 'textbook'
+/** The mode that a director's status tells, and the kernel that it follows. */
+export function liveOptions(status: unknown): { mode: Mode; linux: FollowedKernel } {
+  const { mode, linux } = (status ?? {}) as { mode?: unknown; linux?: unknown }
+  return {
+    mode: mode === 'kernel' ? 'kernel' : 'textbook',
+    linux: FOLLOWED_KERNELS.find((kernel) => kernel === linux) ?? DEFAULT_KERNEL,
+  }
 }

@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
 import { type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { TICK_MS } from '../balance/timer-wheel.js'
 import type { Mode } from '../engine/director-state.js'
 import { Director } from '../engine/forward.js'
@@ -30,6 +31,8 @@ export interface OfflineOptions {
   /** MAC addresses of realservers by `addressKey()`; they stand whatever a capture says. */
   readonly macs?: ReadonlyMap<string, Mac>
   readonly limits?: Limits
+  /** Whose decisions are followed, where Linux's kernels differ. */
+  readonly linux?: FollowedKernel
 }
 
 /** A rule that the director refuses, and which one it was, from 0. */
@@ -77,6 +80,7 @@ export class OfflineDirector {
       limits,
       SEED,
       SCHEDULERS,
+      { kernel: options.linux ?? DEFAULT_KERNEL },
     )
     const { mode, quiet = false } = options
     const { arms, outbox } = port

@@ -1,9 +1,10 @@
 /** `uipvs conform`: what Linux decided, packet by packet, and whether the director does so too. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import type { FollowedKernel } from '../../balance/thresholds.js'
 import { type Difference, play } from '../../conform/play.js'
 import { NoRecording, readRecording, recordingFiles } from '../../conform/read.js'
 import { CliFailure, EXIT_FAILED } from '../failure.js'
+import { linuxOption } from '../linux-option.js'
 
 interface Flags {
   readonly linux: FollowedKernel
@@ -16,8 +17,6 @@ interface Result {
   readonly ok: boolean
   readonly difference?: Difference
 }
-
-const KERNELS: readonly FollowedKernel[] = ['6.1.176', '6.1.192']
 
 const EXAMPLES = `
 Examples:
@@ -36,11 +35,7 @@ export function register(program: Command): void {
     .command('conform')
     .description('play recordings of Linux IPVS to the director, and say where it differs')
     .argument('<path...>', 'recordings, or folders of them')
-    .addOption(
-      new Option('--linux <version>', 'the kernel to follow, where they differ')
-        .choices(KERNELS)
-        .default(KERNELS[0]),
-    )
+    .addOption(linuxOption())
     .option('--json', 'print the results as JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (paths: string[], flags: Flags) => {

@@ -140,9 +140,9 @@ async function explain(
 }
 
 function explainerOf(flags: Flags, beginning: Beginning, directorMac: Mac): Explainer {
-  const { rules, mode, macs } = beginning
+  const { rules, mode, linux, macs } = beginning
   const mtu = flags.mtu === undefined ? {} : { mtu: flags.mtu }
-  return new Explainer({ rules, mode, macs, directorMac, ...mtu })
+  return new Explainer({ rules, mode, linux, macs, directorMac, ...mtu })
 }
 
 function hexFrame(digits: string): Uint8Array {

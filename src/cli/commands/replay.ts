@@ -58,10 +58,11 @@ async function run(capture: string, flags: Flags): Promise<void> {
   checkUse(capture, flags)
   const beginning = await begin(flags)
   const out = new Output(flags)
-  const { rules, mode, macs } = beginning
+  const { rules, mode, linux, macs } = beginning
   const options = {
     rules,
     mode,
+    linux,
     macs,
     ...(flags.directorMac !== undefined && { directorMac: flags.directorMac }),
     ...(flags.mtu !== undefined && { mtu: flags.mtu }),

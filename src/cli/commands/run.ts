@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { CONNECTIONS_MAX, DEFAULT_LIMITS } from '../../balance/limits.js'
+import type { FollowedKernel } from '../../balance/thresholds.js'
 import { controlPath } from '../../control/client.js'
 import { ControlServer } from '../../control/server.js'
 import { DirectorDaemon } from '../../daemon/director-daemon.js'
@@ -11,6 +12,7 @@ import { ENGINES, type EngineName } from '../../daemon/messages.js'
 import type { Mode } from '../../engine/director-state.js'
 import { Beginning, type BeginningOptions } from '../beginning.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
+import { linuxOption } from '../linux-option.js'
 import { type ReportOptions, Reports } from '../reports.js'
 
 const EXAMPLES = `
@@ -35,6 +37,7 @@ interface RunOptions extends ReportOptions, BeginningOptions {
   interface?: string[]
   engine: 'auto' | EngineName | 'none'
   mode: Mode
+  linux: FollowedKernel
   arp: boolean
   guard: boolean
   quiet: boolean
@@ -96,6 +99,7 @@ export function register(program: Command): void {
         .choices(['textbook', 'kernel'])
         .default('textbook'),
     )
+    .addOption(linuxOption())
     .option('--no-arp', 'something else answers ARP and neighbour discovery for the VIPs')
     .option('--no-guard', 'do not keep the own kernel from answering for served ports')
     .option('--quiet', 'send no RST, ICMP error or echo reply to clients', false)
@@ -129,7 +133,7 @@ async function run(options: RunOptions): Promise<void> {
   const limits =
     options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
   const reports = new Reports(options)
-  const { engine, mode, arp, guard, quiet, busyPoll: busyPollMicroseconds = 0 } = options
+  const { engine, mode, linux, arp, guard, quiet, busyPoll: busyPollMicroseconds = 0 } = options
   if (busyPollMicroseconds > 0 && engine !== 'auto' && engine !== 'af_xdp') {
     throw new CliFailure('--busy-poll is for af_xdp', EXIT_USAGE, `leave it out with ${engine}`)
   }
@@ -141,6 +145,7 @@ async function run(options: RunOptions): Promise<void> {
     engine,
     busyPollMicroseconds,
     mode,
+    linux,
     arp,
     guard,
     quiet,

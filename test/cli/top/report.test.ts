@@ -84,6 +84,7 @@ function makeLook(made: Made): Look {
       engine: 'af_packet',
       interfaces: ['eth0'],
       mode: 'textbook',
+      linux: '6.1.176',
       arp: true,
       quiet: false,
       guard: null,
