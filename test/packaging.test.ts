@@ -4,9 +4,9 @@
  * must work.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import t from 'tap'
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -42,7 +42,7 @@ t.test('packs what is needed and nothing else', async (t) => {
   }
   const foreign = paths.filter(
     (path) =>
-      !/^(build\/(src|page)|native-notes|docs)\/|^(README\.md|LICENSE|package\.json)$/.test(path),
+      !/^(build\/(src|page)|native-notes|docs|man)\/|^(README\.md|LICENSE|package\.json)$/.test(path),
   )
   t.same(foreign, [])
 })
@@ -80,4 +80,27 @@ t.test('installs and runs elsewhere', { skip: whyNoRegistry() }, async (t) => {
   })
   t.equal(imported.stderr, '')
   t.equal(imported.status, 0)
+})
+
+t.test('installs globally, with man pages', { skip: whyNoRegistry() }, async (t) => {
+  const prefix = join(folder, 'prefix')
+  const archive = `./${manifest.name}-${manifest.version}.tgz`
+  const options = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund']
+  const done = npm(folder, 'install', '-g', '--prefix', prefix, ...options, archive)
+  t.equal(done.status, 0, done.stderr)
+  const asked = spawnSync(join(prefix, 'bin/uipvs'), ['--version'], { encoding: 'utf8' })
+  t.equal(asked.stdout, `${manifest.version}\n`)
+  for (const page of manifest.man as string[]) {
+    const name = basename(page)
+    const file = join(prefix, 'share/man', `man${name.at(-1)}`, name)
+    t.match(readFileSync(file, 'utf8'), /^\.Sh NAME$/m, file)
+    if (spawnSync('man', ['--version']).status !== 0) continue
+    const found = spawnSync('man', [
+      '-M',
+      join(prefix, 'share/man'),
+      '-w',
+      name.replace(/\.\d$/, ''),
+    ])
+    t.equal(found.stdout.toString().trim(), realpathSync(file), `man finds ${name}`)
+  }
 })

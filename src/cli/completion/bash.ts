@@ -4,6 +4,7 @@
  * the bash-completion package, so it works where only bash is installed.
  */
 import type { CommandModel, OptionModel, ValueModel } from './model.js'
+import { REALSERVERS_AWK, SERVICE_OPTIONS, SERVICES_AWK } from './running.js'
 
 /** A command with the words that lead to it: '', ' run', ' realserver up'. */
 interface Place {
@@ -39,7 +40,10 @@ function valueCases(all: readonly Place[]): string {
     .flatMap(({ path, command }) =>
       command.options
         .filter(takesValue)
-        .map((option) => `    ${pattern(path, [option])}) ${offer(option.value)}; return ;;`),
+        .map(
+          (option) =>
+            `    ${pattern(path, [option])}) ${offer(option.value)}; _uipvs_trim; return ;;`,
+        ),
     )
     .join('\n')
 }
@@ -55,7 +59,7 @@ function skipCase(all: readonly Place[]): string {
   if (patterns.length === 0) return ''
   return `      ${patterns.join('|')})
         i=$((i + 1))
-        if [[ ${'$'}{COMP_WORDS[i]} == '=' ]]; then i=$((i + 1)); fi
+        if [[ ${'$'}{words[i]} == '=' ]]; then i=$((i + 1)); fi
         continue ;;\n`
 }
 
@@ -92,7 +96,59 @@ _uipvs_offer() {
     interface) mapfile -t COMPREPLY < <(compgen -W "$(command ls /sys/class/net)" -- "$cur") ;;
     file) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     directory) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+    service) _uipvs_matching < <(_uipvs_saved | command awk -v wanted="$2" '${SERVICES_AWK}') ;;
+    realserver) _uipvs_realservers ;;
   esac
+}
+
+# The rules of the running director; nothing if none runs. The words are those of the caller.
+_uipvs_saved() {
+  local -a control=()
+  if [[ ${'$'}{words[1]} == --control ]]; then control=(--control "${'$'}{words[2]}"); fi
+  command "${'$'}{words[0]}" "${'$'}{control[@]}" -S -n 2>/dev/null
+}
+
+# Lines that begin with $cur. (compgen -W would take brackets of IPv6 addresses for patterns.)
+_uipvs_matching() {
+  local line
+  while read -r line; do
+    if [[ $line == "$cur"* ]]; then COMPREPLY+=("$line"); fi
+  done
+}
+
+# The realservers of the service that the words before name.
+_uipvs_realservers() {
+  local wanted='' service='' i
+  for ((i = 1; i < cword - 1; i++)); do
+    case ${'$'}{words[i]} in
+      --control) i=$((i + 1)) ;;
+${SERVICE_OPTIONS.map(([saved, names]) => `      ${names.join('|')}) wanted=${saved} service=${'$'}{words[i + 1]} ;;`).join('\n')}
+    esac
+  done
+  _uipvs_matching < <(_uipvs_saved |
+    command awk -v wanted="$wanted" -v service="$service" '${REALSERVERS_AWK}')
+}
+
+# bash cuts words at colons: puts them together again, as words and cword of the caller.
+_uipvs_join() {
+  local i word glue=''
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    word=${'$'}{COMP_WORDS[i]}
+    if ((i > 0)) && [[ $glue || $word =~ ^:+$ ]]; then
+      words[cword]+=$word
+    else
+      cword=${'$'}{#words[@]}
+      words+=("$word")
+    fi
+    if [[ $word =~ ^:+$ ]]; then glue=1; else glue=''; fi
+  done
+}
+
+# What stands before the last colon is on the line already, and not part of the word for bash.
+_uipvs_trim() {
+  if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
+    COMPREPLY=("${'$'}{COMPREPLY[@]#"${'$'}{cur%"${'$'}{cur##*:}"}"}")
+  fi
 }`
 
 function program(command: CommandModel): string {
@@ -100,18 +156,23 @@ function program(command: CommandModel): string {
   const operands = all.map(operandCases).filter((text) => text !== '')
   const name = command.name
   return `_${name}_complete() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
+  local cword=0
+  local -a words=()
+  _uipvs_join
+  local cur=\${words[cword]} prev=\${words[cword - 1]}
   local path='' word i operands=0
   COMPREPLY=()
   # bash cuts --option=value into three words.
   if [[ $cur == '=' ]]; then
     cur=''
   elif [[ $prev == '=' ]]; then
-    prev=\${COMP_WORDS[COMP_CWORD - 2]}
+    prev=\${words[cword - 2]}
   fi
+  # Letters may be run together; the last one takes the value.
+  if [[ $prev =~ ^-[A-Za-z0-9]+$ ]]; then prev=-\${prev: -1}; fi
   # Which command do the words before belong to, and how many operands has it already?
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    word=\${COMP_WORDS[i]}
+  for ((i = 1; i < cword; i++)); do
+    word=\${words[i]}
     case "$path $word" in
 ${skipCase(all)}      *' -'*) ;;
 ${deeperCase(all)}      *) operands=$((operands + 1)) ;;

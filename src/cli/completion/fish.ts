@@ -1,5 +1,6 @@
 /** Completion for fish: one `complete` line per command and option (fish's complete(1)). */
 import type { CommandModel, OptionModel, ValueModel } from './model.js'
+import { REALSERVERS_AWK, SERVICE_OPTIONS, SERVICES_AWK } from './running.js'
 
 function quote(text: string): string {
   return `'${text.replace(/['\\]/g, '\\$&')}'`
@@ -19,6 +20,10 @@ function valueWords(value: ValueModel, isOptional: boolean): string[] {
       return [...wants, '-f', '-a', quote('(__fish_complete_directories)')]
     case 'file':
       return [...wants, '-F']
+    case 'service':
+      return [...wants, '-f', '-a', quote(`(__uipvs_services ${value.choices.join(' ')})`)]
+    case 'realserver':
+      return [...wants, '-f', '-a', quote('(__uipvs_realservers)')]
     case 'any':
       return [...wants, '-f']
   }
@@ -61,11 +66,43 @@ function lines(program: string, command: CommandModel, path: readonly string[]):
   return [...[...options, ...operands, ...children].map((words) => words.join(' ')), ...below]
 }
 
+const RUNNING = `# The rules of the running director; nothing if none runs.
+function __uipvs_saved
+    set -l words (commandline -opc)
+    set -l control
+    if test "$words[2]" = --control
+        set control --control $words[3]
+    end
+    command $words[1] $control -S -n 2>/dev/null
+end
+
+function __uipvs_services
+    __uipvs_saved | command awk -v wanted=$argv[1] '${SERVICES_AWK}'
+end
+
+# The realservers of the service that the words before name.
+function __uipvs_realservers
+    set -l words (commandline -opc)
+    set -l wanted ''
+    set -l service ''
+    for i in (seq 2 (math (count $words) - 1))
+        switch $words[$i]
+${SERVICE_OPTIONS.map(
+  ([saved, names]) =>
+    `            case ${names.join(' ')}
+                set wanted ${saved}
+                set service $words[(math $i + 1)]`,
+).join('\n')}
+        end
+    end
+    __uipvs_saved | command awk -v wanted="$wanted" -v service="$service" '${REALSERVERS_AWK}'
+end`
+
 export function fishCompletion(programs: readonly CommandModel[]): string {
   const names = programs.map((command) => command.name)
   const body = programs.flatMap((command) => [
     `complete -c ${command.name} -f`,
     ...lines(command.name, command, []),
   ])
-  return [`# fish completion for ${names.join(' and ')}`, ...body, ''].join('\n')
+  return [`# fish completion for ${names.join(' and ')}`, RUNNING, ...body, ''].join('\n')
 }

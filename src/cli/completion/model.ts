@@ -4,8 +4,20 @@
  */
 import type { Argument, Command, Option } from 'commander'
 
-/** What may stand where a value is wanted. `words` has the choices in `ValueModel.choices`. */
-export type ValueKind = 'none' | 'words' | 'file' | 'directory' | 'interface' | 'any'
+/**
+ * What may stand where a value is wanted. `words` has the choices in `ValueModel.choices`;
+ * `service` has there, alone, the option as which `uipvsadm -S` prints such services; `realserver`
+ * is one of the service that the words before it name. These two are asked of the director.
+ */
+export type ValueKind =
+  | 'none'
+  | 'words'
+  | 'file'
+  | 'directory'
+  | 'interface'
+  | 'service'
+  | 'realserver'
+  | 'any'
 
 export interface ValueModel {
   readonly kind: ValueKind

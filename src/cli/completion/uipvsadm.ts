@@ -76,6 +76,11 @@ const VALUES: Readonly<Record<string, ValueModel>> = {
   'start-daemon': words('master', 'backup'),
   'stop-daemon': words('master', 'backup'),
   'mcast-interface': { kind: 'interface', choices: [] },
+  'tcp-service': { kind: 'service', choices: ['-t'] },
+  'udp-service': { kind: 'service', choices: ['-u'] },
+  'sctp-service': { kind: 'service', choices: ['--sctp-service'] },
+  'fwmark-service': { kind: 'service', choices: ['-f'] },
+  'real-server': { kind: 'realserver', choices: [] },
 }
 
 /** Ours, not ipvsadm's, and only as the first option; it is read before the grammar's own. */

@@ -3,6 +3,7 @@
  * (zshcompsys(1)). The script works as a file `_uipvs` on $fpath and when it is sourced.
  */
 import type { CommandModel, OptionModel, ValueModel } from './model.js'
+import { REALSERVERS_AWK, SERVICE_OPTIONS, SERVICES_AWK } from './running.js'
 
 /** Text inside a single-quoted word of the script. */
 function quote(text: string): string {
@@ -25,6 +26,10 @@ function action(value: ValueModel): string {
       return '_files -/'
     case 'interface':
       return '_net_interfaces'
+    case 'service':
+      return `_uipvs_services ${value.choices.join(' ')}`
+    case 'realserver':
+      return '_uipvs_realservers'
     default:
       return ' '
   }
@@ -81,6 +86,35 @@ function functions(name: string, command: CommandModel): string[] {
   return [...below, branch(name, command)]
 }
 
+const RUNNING = `# The rules of the running director; nothing if none runs.
+_uipvs_saved() {
+  local -a control
+  [[ $words[2] == --control ]] && control=(--control "\${(Q)words[3]}")
+  command $words[1] $control -S -n 2>/dev/null
+}
+
+# _arguments puts options for compadd before an argument of ours.
+_uipvs_services() {
+  local -a found
+  found=(\${(f)"$(_uipvs_saved | command awk -v wanted="$argv[-1]" '${SERVICES_AWK}')"})
+  compadd "\${(@)argv[1,-2]}" -a found
+}
+
+# The realservers of the service that the words before name.
+_uipvs_realservers() {
+  local wanted service i
+  local -a found
+  for ((i = 2; i < CURRENT - 1; i++)); do
+    case $words[i] in
+      --control) ((i++)) ;;
+${SERVICE_OPTIONS.map(([saved, names]) => `      ${names.join('|')}) wanted=${saved} service=\${(Q)words[i+1]} ;;`).join('\n')}
+    esac
+  done
+  found=(\${(f)"$(_uipvs_saved | command awk -v wanted="$wanted" -v service="$service" \\
+    '${REALSERVERS_AWK}')"})
+  compadd "$@" -a found
+}`
+
 export function zshCompletion(programs: readonly CommandModel[]): string {
   const names = programs.map((command) => command.name)
   const called = names.map((name) => `    ${name}) _${name} "$@" ;;`).join('\n')
@@ -93,5 +127,5 @@ else
 ${names.map((name) => `  compdef _${name} ${name}`).join('\n')}
 fi`
   const bodies = programs.flatMap((command) => functions(`_${command.name}`, command))
-  return [`#compdef ${names.join(' ')}`, ...bodies, end, ''].join('\n\n')
+  return [`#compdef ${names.join(' ')}`, RUNNING, ...bodies, end, ''].join('\n\n')
 }
