@@ -15,7 +15,7 @@ function optionsOf(line: string): string[] {
   return [...line.matchAll(/\bFl (-?[A-Za-z0-9][A-Za-z0-9-]*)/g)].map((found) => `-${found[1]}`)
 }
 
-/** What the list items below each heading name, by the words of the heading; '' before the first. */
+/** What the list items below each heading name, by the heading's words; '' before the first. */
 function documented(page: string): Map<string, string[]> {
   const found = new Map<string, string[]>([['', []]])
   let heading = ''

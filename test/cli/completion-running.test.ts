@@ -1,4 +1,4 @@
-/** What bash, zsh and fish offer from the rules of the running director, in the shells themselves. */
+/** What bash, zsh and fish offer of the running director's rules, in the shells themselves. */
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
