@@ -39,7 +39,7 @@ import { Network } from './network.js'
 import { describeEngine, type OpenedEngine, offloadWarnings, openEngine } from './open-engine.js'
 import { presentRules } from './present-rules.js'
 import type { RuleJournal } from './rule-journal.js'
-import { servedBy } from './served.js'
+import { changesServed, servedBy } from './served.js'
 import { inPieces, Surround } from './surround.js'
 import { sysctlValues } from './sysctl-values.js'
 import { warningsOf } from './warnings.js'
@@ -236,7 +236,7 @@ export class DirectorDaemon {
     if (engine === null || rules.length === 0) return
     const pieces = inPieces(rules, RULES_PER_ORDER)
     await Promise.all(pieces.map((piece) => engine.order({ do: 'rules', rules: piece })))
-    await this.#surround?.update(this.#book)
+    if (rules.some(changesServed)) await this.#surround?.update(this.#book)
   }
 
   async table(): Promise<TableListing> {

@@ -255,8 +255,21 @@ function hex(address: string): string {
   return `0x${[...words].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('')}`
 }
 
+/** Spellings that were asked for before: thousands of services are gone through at each change. */
+const spellings = new Map<string, string>()
+const SPELLINGS_MAX = 100_000
+
 /** The one spelling of an address by which VIPs and services are compared. Throws if it is none. */
 function canonical(address: string): string {
+  const known = spellings.get(address)
+  if (known !== undefined) return known
+  if (spellings.size >= SPELLINGS_MAX) spellings.clear()
+  const spelling = spell(address)
+  spellings.set(address, spelling)
+  return spelling
+}
+
+function spell(address: string): string {
   const words = new Int32Array(4)
   if (parseIpv6(address, words)) return formatIpv6(words[0], words[1], words[2], words[3])
   const four = parseIpv4(address)

@@ -4,7 +4,7 @@
  */
 import type { RuleBook } from '../balance/apply.js'
 import { markedAddresses } from '../balance/mark-rules.js'
-import type { MarkRule, ServiceKey, ServiceProtocol } from '../balance/rule.js'
+import type { MarkRule, Rule, ServiceKey, ServiceProtocol } from '../balance/rule.js'
 import type { SharedVip } from '../engine/port.js'
 import type { GuardedService, GuardState } from './guard.js'
 
@@ -26,6 +26,21 @@ export function servedBy(book: RuleBook): { vips: string[]; services: GuardedSer
   return { vips: [...vips].sort(), services }
 }
 
+/** Rules that may change what is served; most do not. */
+export function changesServed({ op }: Rule): boolean {
+  switch (op) {
+    case 'add-service':
+    case 'delete-service':
+    case 'flush':
+    case 'add-mark':
+    case 'delete-mark':
+    case 'flush-marks':
+      return true
+    default:
+      return false
+  }
+}
+
 function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedService[] {
   if (protocol === 'icmp' || protocol === 'icmpv6') return []
   if (protocol === undefined) return PROTOCOLS.map((each) => ({ protocol: each, address, port: 0 }))
@@ -36,12 +51,8 @@ function guardedBy({ protocol, ports }: MarkRule, address: string): GuardedServi
 
 /** The VIPs that the kernel holds too, with their services: for a port that takes frames away. */
 export function sharedWithKernel({ vips, services }: GuardState): SharedVip[] {
-  return vips
-    .filter((vip) => vip.onKernel)
-    .map(({ address }) => ({
-      address,
-      ports: services
-        .filter((service) => service.address === address)
-        .map(({ protocol, port }) => ({ protocol, port })),
-    }))
+  const ports = new Map<string, SharedVip['ports'][number][]>()
+  for (const { address, onKernel } of vips) if (onKernel) ports.set(address, [])
+  for (const { address, protocol, port } of services) ports.get(address)?.push({ protocol, port })
+  return [...ports].map(([address, each]) => ({ address, ports: each }))
 }

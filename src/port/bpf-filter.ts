@@ -191,11 +191,15 @@ export function rejectingFilter(): bpf.Instruction[] {
   return program.assemble()
 }
 
+/** With more VIPs no filter is made for them: the worker would stand still for milliseconds. */
+const VIPS_MAX = 1024
+
 /**
- * The filter for these VIPs (textual, of both families). With more of them than the kernel takes
- * instructions for (some 2,500 IPv4 or 450 IPv6 addresses), the coarse filter.
+ * The filter for these VIPs (textual, of both families). With more than VIPS_MAX of them, or than
+ * the kernel takes instructions for (some 450 IPv6 addresses), the coarse filter.
  */
 export function servingFilter(vips: readonly string[]): bpf.Instruction[] {
+  if (vips.length > VIPS_MAX) return coarseFilter()
   const six = vips.map(words).filter((address) => address.length === 4)
   const program = composeServing(ascending4(vips), six)
   return program.length <= bpf.BPF_MAXINSNS ? program : coarseFilter()
@@ -209,6 +213,7 @@ function ascending4(vips: readonly string[]): number[] {
 
 /** Of the filter for these VIPs the part that takes ARP and neighbour discovery. */
 export function linkFilter(vips: readonly string[]): bpf.Instruction[] {
+  if (vips.length > VIPS_MAX) return coarseLinkFilter()
   const program = composeLink(ascending4(vips))
   return program.length <= bpf.BPF_MAXINSNS ? program : coarseLinkFilter()
 }

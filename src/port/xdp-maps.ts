@@ -25,6 +25,8 @@ export class XdpMaps {
   readonly fragments: BpfMap
   /** What `served` holds: keys as text, and values. */
   #entries = new Map<string, number>()
+  /** The keys of VIPs that were asked for before: making one costs more than looking it up. */
+  #vipKeys = new Map<string, string>()
 
   constructor() {
     const { size } = servedKey
@@ -41,11 +43,16 @@ export class XdpMaps {
 
   /** Makes the map say what is wanted. `shared`: the VIPs that the kernel holds, too. */
   serve(vips: readonly string[], shared: readonly SharedVip[]): void {
-    const wanted = entriesOf(vips, shared)
-    const old = [...this.#entries.keys()].filter((key) => !wanted.has(key))
+    const wanted = this.#entriesOf(vips, shared)
+    const changed = [...wanted].filter(([key, value]) => this.#entries.get(key) !== value)
+    const old =
+      wanted.size - changed.length === this.#entries.size
+        ? []
+        : [...this.#entries.keys()].filter((key) => !wanted.has(key))
     // Ports come before the VIP that they belong to, and go after it: no frame finds a VIP without.
-    for (const [key, value] of [...wanted].sort(([a], [b]) => order(a) - order(b))) {
-      if (this.#entries.get(key) !== value) this.#set(key, value)
+    for (const [key, value] of changed.sort(([a], [b]) => order(a) - order(b))) {
+      this.served.set(Buffer.from(key, 'hex'), Uint32Array.of(value))
+      this.#entries.set(key, value)
     }
     for (const key of old.sort((a, b) => order(b) - order(a))) {
       this.served.delete(Buffer.from(key, 'hex'))
@@ -53,9 +60,30 @@ export class XdpMaps {
     }
   }
 
-  #set(key: string, value: number): void {
-    this.served.set(Buffer.from(key, 'hex'), Uint32Array.of(value))
-    this.#entries.set(key, value)
+  /** The entries of `served` as `xdp-keys.ts` lists them. */
+  #entriesOf(vips: readonly string[], shared: readonly SharedVip[]): Map<string, number> {
+    const entries = new Map<string, number>()
+    const keys = new Map<string, string>()
+    for (const vip of vips) {
+      const key = this.#vipKeys.get(vip) ?? keyOf(vip, 0, 0)
+      keys.set(vip, key)
+      entries.set(key, WHOLE)
+    }
+    this.#vipKeys = keys
+    for (const { address, ports } of shared) {
+      const own = keys.get(address)
+      if (own === undefined) continue
+      entries.set(own, SHARED)
+      for (const { protocol, port } of ports) {
+        const any = keyOf(address, PROTOCOLS[protocol], 0)
+        if (port === 0) entries.set(any, WHOLE)
+        else {
+          entries.set(keyOf(address, PROTOCOLS[protocol], port), WHOLE)
+          if (!entries.has(any)) entries.set(any, SHARED)
+        }
+      }
+    }
+    return entries
   }
 
   close(): void {
@@ -67,28 +95,6 @@ export class XdpMaps {
 /** VIPs, whose protocol is 0, behind their ports. */
 function order(key: string): number {
   return key.slice(servedKey.protocol * 2, servedKey.protocol * 2 + 2) === '00' ? 1 : 0
-}
-
-/** The entries of `served` as `xdp-keys.ts` lists them. */
-export function entriesOf(
-  vips: readonly string[],
-  shared: readonly SharedVip[],
-): Map<string, number> {
-  const entries = new Map<string, number>()
-  for (const vip of vips) entries.set(keyOf(vip, 0, 0), WHOLE)
-  for (const { address, ports } of shared) {
-    if (!entries.has(keyOf(address, 0, 0))) continue
-    entries.set(keyOf(address, 0, 0), SHARED)
-    for (const { protocol, port } of ports) {
-      const any = keyOf(address, PROTOCOLS[protocol], 0)
-      if (port === 0) entries.set(any, WHOLE)
-      else {
-        entries.set(keyOf(address, PROTOCOLS[protocol], port), WHOLE)
-        if (!entries.has(any)) entries.set(any, SHARED)
-      }
-    }
-  }
-  return entries
 }
 
 function keyOf(address: string, protocol: number, port: number): string {

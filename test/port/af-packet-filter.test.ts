@@ -159,10 +159,10 @@ t.test('more VIPs than fit: coarse, but not for other hosts', async (t) => {
   t.ok(accepts(program, build(icmpv6(135, 'ff02::1:ff00:110')), 2), 'for a group')
   t.notOk(accepts(program, build(four('192.0.2.99')), bpf.PACKET_OTHERHOST), 'for another host')
   t.notOk(accepts(program, build({ ethernet: { type: 0x88cc }, payload: 60 }), 0))
-  const fits = servingFilter(many.slice(0, 2000))
+  const fits = servingFilter(many.slice(0, 1000))
   t.ok(fits.length <= bpf.BPF_MAXINSNS)
-  t.ok(accepts(fits, build(four('10.1.7.207'))))
-  t.notOk(accepts(fits, build(four('10.1.7.208'))))
+  t.ok(accepts(fits, build(four('10.1.3.231'))))
+  t.notOk(accepts(fits, build(four('10.1.3.232'))))
 })
 
 t.test('the kernel takes the programs', async (t) => {

@@ -14,8 +14,11 @@ export interface LineEnd {
   readonly endsRun: boolean
 }
 
-/** Rules sent in one request at most: under a megabyte. */
-const BATCH_MAX = 4096
+/**
+ * Rules sent in one request at most: some megabytes. What follows from rules (filters, the guard)
+ * is worked out once a request.
+ */
+const BATCH_MAX = 32_768
 
 export class RuleQueue {
   readonly #director: DirectorClient

@@ -12,11 +12,14 @@ function addressLines(count: number): string {
 }
 
 t.test('rules go out together', async (t) => {
-  const director = new ModelDirector()
-  const answer = await answerOf(['ipvsadm', '-R'], [addressLines(4500)], director, names)
+  const requests: number[] = []
+  // The model takes too long to keep so many.
+  const director = Object.assign(new ModelDirector(), {
+    rules: async (rules: readonly unknown[]) => void requests.push(rules.length),
+  })
+  const answer = await answerOf(['ipvsadm', '-R'], [addressLines(33_000)], director, names)
   t.same(answer, { status: 0, stdout: '', stderr: '' })
-  t.same(director.requests, [4096, 404])
-  t.equal(director.services.length, 4500)
+  t.same(requests, [32_768, 232])
 })
 
 t.test('what was refused is reported in its place, and what follows still done', async (t) => {
