@@ -30,13 +30,20 @@ import {
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
+import { readInterface } from '../native/interfaces.js'
 import { EngineFailure, type EngineHandle } from './engine-handle.js'
 import { Guard } from './guard.js'
 import { LOOP_CELLS, loopTimes } from './loop-meter.js'
 import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
-import { describeEngine, type OpenedEngine, offloadWarnings, openEngine } from './open-engine.js'
+import {
+  describeEngine,
+  MtuWatch,
+  type OpenedEngine,
+  offloadWarnings,
+  openEngine,
+} from './open-engine.js'
 import { presentRules } from './present-rules.js'
 import type { RuleJournal } from './rule-journal.js'
 import { changesServed, servedBy } from './served.js'
@@ -90,6 +97,7 @@ export class DirectorDaemon {
   readonly #idleSince = new Map<number, number>()
   #engine: EngineHandle | null = null
   #opened: OpenedEngine | null = null
+  readonly #mtuWatch = new MtuWatch()
   #guard: Guard | null = null
   #source: Source
   #surround: Surround | null = null
@@ -341,6 +349,9 @@ export class DirectorDaemon {
       if (lost !== undefined) {
         return this.#becomeDeaf(new EngineFailure(`the interface ${lost} is gone`))
       }
+      const modes = this.#engine?.modes ?? []
+      const mtuOf = (name: string) => readInterface(name).mtu
+      for (const line of this.#mtuWatch.warnings(modes, mtuOf)) this.options.log(line)
       if (this.#network.refresh()) await this.#surround?.update(this.#book)
     })
     this.#lastChange = change.catch((error) =>

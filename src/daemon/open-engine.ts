@@ -2,6 +2,8 @@
  * Which engine a director gets: the one that was asked for, or with `auto` the fastest that the
  * machine, its privileges and its interfaces allow.
  */
+
+import type { ArmMode } from '../engine/port.js'
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
 import { EngineHandle, type EngineOptions } from './engine-handle.js'
 import { ENGINES, type EngineName } from './messages.js'
@@ -59,4 +61,22 @@ export function offloadWarnings(opened: OpenedEngine, interfaces: readonly strin
       (arm) =>
         `${arm} joins frames, and ${what} can't send those; ethtool -K ${arm} gro off lro off`,
     )
+}
+
+/** Arms whose MTU has grown beyond what the engine holds, each told of once. */
+export class MtuWatch {
+  readonly #told = new Set<string>()
+
+  /** `mtuOf`: what the MTU of an interface is now. */
+  warnings(modes: readonly ArmMode[], mtuOf: (name: string) => number): string[] {
+    return modes.flatMap(({ arm, mtuMax }) => {
+      const mtu = mtuOf(arm)
+      if (mtu <= mtuMax) this.#told.delete(arm)
+      else if (!this.#told.has(arm)) {
+        this.#told.add(arm)
+        return `the MTU of ${arm} is ${mtu} now, and packets of more than ${mtuMax} bytes are dropped (${arm}); start the director again`
+      }
+      return []
+    })
+  }
 }

@@ -88,6 +88,8 @@ export interface ArmMode {
   readonly mode: 'native' | 'generic'
   /** Whether the kernel spares the frames a copy. */
   readonly isZeroCopy: boolean
+  /** The longest IP packet that it can hold, in bytes. */
+  readonly mtuMax: number
 }
 
 /** A VIP that the director's kernel holds too, and what of it the director takes. */

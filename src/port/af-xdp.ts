@@ -28,6 +28,7 @@
 import { Batch } from '../engine/batch.js'
 import type { ArmMode, Outbox, Port, PortCounters, SharedVip } from '../engine/port.js'
 import { ACTION, FORWARD } from '../engine/verdict.js'
+import { mtuOfChunk } from '../native/if-xdp.js'
 import { type AfPacketPort, openAfPacket } from './af-packet.js'
 import { completeChecksum } from './partial-checksum.js'
 import { PollSet } from './poll-set.js'
@@ -118,7 +119,11 @@ class AfXdpPort implements Port {
       })
       opened.push(...this.arms)
       const isGeneric = options.isGeneric ?? false
-      const how = { isGeneric, tagFunction: isGeneric ? undefined : tagFunction() }
+      const how = {
+        isGeneric,
+        tagFunction: isGeneric ? undefined : tagFunction(),
+        mtuMax: mtuOfChunk(found.chunkBytes),
+      }
       for (const arm of this.arms) {
         const attachment = attach(arm, this.#maps, how)
         this.#attachments.push(attachment)

@@ -29,6 +29,8 @@ export interface AttachOptions {
   readonly isGeneric: boolean
   /** The kernel's function that tells of 802.1Q tags (`xdp-tag.ts`). */
   readonly tagFunction: number | undefined
+  /** The longest IP packet that the umem holds. */
+  readonly mtuMax: number
 }
 
 export function attach(arm: XdpArm, maps: XdpMaps, options: AttachOptions): XdpAttachment {
@@ -46,7 +48,7 @@ export function attach(arm: XdpArm, maps: XdpMaps, options: AttachOptions): XdpA
     const { program, link, mode } = linkTo(arm, compose, options)
     const isZeroCopy = arm.sockets.every((socket) => socket.isZeroCopy)
     return {
-      mode: { arm: arm.name, mode, isZeroCopy },
+      mode: { arm: arm.name, mode, isZeroCopy, mtuMax: options.mtuMax },
       close: () => {
         close(link)
         program.close()

@@ -120,7 +120,7 @@ export class ProducerRing extends MappedRing {
 
   /** Whether the kernel waits to be called. */
   get needsWakeup(): boolean {
-    return (Atomics.load(this.words, this.flags) & XDP_RING_NEED_WAKEUP) !== 0
+    return (this.words[this.flags] & XDP_RING_NEED_WAKEUP) !== 0
   }
 }
 
@@ -136,6 +136,8 @@ export class ConsumerRing extends MappedRing {
   waiting(): number {
     const known = (this.#seen - this.#next) | 0
     if (known > 0) return known
+    // A plain look first, as most are in vain: an atomic one is a call into V8.
+    if (this.words[this.producer] === this.#seen) return 0
     // Acquires: what the counter counts is there when we read it.
     this.#seen = Atomics.load(this.words, this.producer)
     return (this.#seen - this.#next) | 0

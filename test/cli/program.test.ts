@@ -60,6 +60,14 @@ t.test('bad usage: one line on stderr, status 2', async (t) => {
       /^uipvs: "224.0.0.1" can be no VIP \(--vip\); give/,
     ],
     [['realserver', 'up', '--vip', '0::1'], /^uipvs: "0::1" can be no VIP/],
+    [
+      ['run', '-i', 'eth0', '--busy-poll', '0'],
+      /^uipvs: '0' is no number of µs \(--busy-poll\); 1 to/,
+    ],
+    [
+      ['run', '-i', 'eth0', '--engine', 'af_packet', '--busy-poll', '20'],
+      /^uipvs: --busy-poll is for af_xdp; leave it out with af_packet$/,
+    ],
     [['completion', '--fsh'], /^uipvs: unknown option '--fsh'; see 'uipvs completion --help'$/],
   ]
   for (const [argv, line] of mistakes) {

@@ -167,6 +167,18 @@ t.test('generic mode', { skip }, async (t) => {
   t.equal(server.take(1).length, 1)
 })
 
+t.test('busy polling: our own calls drive the device', { skip }, async (t) => {
+  const wire = twoXdpArms(t, { busyPollMicroseconds: 20 })
+  if (wire === undefined) return
+  const { lab, port, client, server } = wire
+  port.serve([VIP])
+  for (let i = 0; i < 20; i++) {
+    client.send(udpFrame(lab.macOf('director:in'), lab.macOf('client:eth0'), VIP, 60, i))
+  }
+  t.equal(relay(port, lab, 1, 'server:eth0', 20).length, 20)
+  t.equal(server.take(20).length, 20)
+})
+
 t.test('a socket for each queue; one umem for all', { skip }, async (t) => {
   const wire = twoXdpArms(t)
   if (wire === undefined) return
