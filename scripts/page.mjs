@@ -1,6 +1,7 @@
 /**
- * Builds the page (src/web/page) into build/page: index.html, page.js, page.css. They need no
- * server: open index.html, or publish the folder as it is. Part of `npm run build`.
+ * Builds the page (src/web/page) into build/page: index.html with page.js and page.css, which need
+ * no server, and the live page for `uipvs run --web` and `uipvs lab --web`. Part of
+ * `npm run build`.
  *
  * The director in it is compiled from the same files as the one on a wire. So that the page can
  * show which lines a frame took, this build writes into each function of src/engine and src/balance
@@ -134,6 +135,9 @@ await build({
     { in: join(PAGE, 'main.tsx'), out: 'page' },
     { in: join(PAGE, 'page.css'), out: 'page' },
     { in: join(PAGE, 'index.html'), out: 'index' },
+    { in: join(PAGE, 'live-main.tsx'), out: 'live' },
+    { in: join(PAGE, 'live.css'), out: 'live' },
+    { in: join(PAGE, 'live.html'), out: 'live' },
   ],
   outdir: join(ROOT, 'build/page'),
   tsconfig: join(ROOT, 'tsconfig.page.json'),

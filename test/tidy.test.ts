@@ -33,7 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   conform: [...PURE, 'port', 'control', 'cli'],
   // The page in the browser: what it takes from these folders imports nothing of Node, or it would
   // not compile (below) and the bundler would refuse it.
-  web: [...PURE, 'port', 'control', 'offline', 'cli'],
+  web: [...PURE, 'port', 'control', 'offline', 'cli', 'lab'],
   cli: [
     ...PURE,
     'native',
@@ -45,6 +45,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'doctor',
     'lab',
     'offline',
+    'web',
   ],
 }
 
@@ -58,11 +59,12 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   'pcap-parser': ['port'],
   'raw-socket': ['lab', 'doctor'],
   commander: ['cli'],
-  zod: ['control', 'cli'],
+  zod: ['control', 'cli', 'web'],
   'prom-client': ['control'],
   preact: ['web'],
   'preact/hooks': ['web'],
   // What scripts/page.mjs puts into the bundle.
+  uplot: ['web'],
   'virtual:sources': ['web'],
   'virtual:example-capture': ['web'],
   'virtual:example-rules': ['web'],
@@ -332,6 +334,7 @@ t.test('no file is dead', async (t) => {
   const entries = new Set([
     'src/index.ts',
     'src/web/page/main.tsx', // scripts/page.mjs
+    'src/web/page/live-main.tsx',
     ...bins.map((path) => path.replace(/^build\//, '').replace(/\.js$/, '.ts')),
     ...COMMANDS.map(({ name }) => `src/cli/commands/${name}.ts`),
   ])

@@ -53,6 +53,7 @@ export const PROGRAMS = {
   crafted: join(import.meta.dirname, 'crafted-program.js'),
   offload: join(import.meta.dirname, 'offload-program.js'),
   capture: join(import.meta.dirname, 'capture-program.js'),
+  wire: join(import.meta.dirname, 'wire-program.js'),
   uipvs: join(import.meta.dirname, '..', 'cli', 'uipvs.js'),
   uipvsadm: join(import.meta.dirname, '..', 'cli', 'uipvsadm.js'),
 } as const
@@ -185,18 +186,20 @@ export class Lab {
 
   /** HTTP, the SSH banner and the UDP echo, in every realserver, bound to the VIP. */
   async startRealservers(): Promise<void> {
-    const started = REALSERVERS.map(({ name }) =>
-      this.start(name, name, [
-        process.execPath,
-        PROGRAMS.realserver,
-        name,
-        VIP,
-        ...(hasIpv6() ? [VIP6] : []),
-      ]),
-    )
-    for (const program of started) {
-      await this.untilReady(program, () => this.log(program.role).includes('ready\n'))
-    }
+    await Promise.all(REALSERVERS.map(({ name }) => this.startRealserver(name)))
+  }
+
+  /** The same in one of them; again, if it was stopped. */
+  async startRealserver(name: (typeof REALSERVERS)[number]['name']): Promise<void> {
+    const before = this.log(name).length
+    const program = this.start(name, name, [
+      process.execPath,
+      PROGRAMS.realserver,
+      name,
+      VIP,
+      ...(hasIpv6() ? [VIP6] : []),
+    ])
+    await this.untilReady(program, () => this.log(name).includes('ready\n', before))
   }
 
   /** The director, `uipvs run`, with what else is to stand on its command line. */

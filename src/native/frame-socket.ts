@@ -5,7 +5,18 @@
  */
 import { ETH_P_ALL, linkAddress } from './if-packet.js'
 import { type Interface, readInterface } from './interfaces.js'
-import { bind, check, close, errno, errnoOf, read, SystemCallError, socket, write } from './libc.js'
+import {
+  bind,
+  check,
+  close,
+  errno,
+  errnoOf,
+  ioctl,
+  read,
+  SystemCallError,
+  socket,
+  write,
+} from './libc.js'
 import {
   AF_PACKET,
   SO_RCVBUF,
@@ -21,6 +32,10 @@ const RECEIVE_BUFFER_BYTES = 8 << 20
 /** The largest GRO aggregate that IPv4 can name, with its Ethernet header and room to spare. */
 const FRAME_BYTES_MAX = 65_535 + 64
 
+/** asm-generic/sockios.h: when the frame that was read last came, as a timespec. */
+const SIOCGSTAMPNS = 0x8907
+const TIMESPEC_BYTES = 16
+
 const EINTR = errnoOf('EINTR')
 /** What `read` says when there is no frame: none has come, or the interface has gone down. */
 const NO_FRAME = new Set([errnoOf('EAGAIN'), errnoOf('ENETDOWN')])
@@ -29,6 +44,7 @@ export class FrameSocket {
   readonly interface: Interface
   readonly #fd: number
   readonly #buffer = new Uint8Array(FRAME_BYTES_MAX)
+  readonly #time = new DataView(new ArrayBuffer(TIMESPEC_BYTES))
 
   constructor(interfaceName: string) {
     this.interface = readInterface(interfaceName)
@@ -54,6 +70,16 @@ export class FrameSocket {
       if (NO_FRAME.has(why)) return null
       if (why !== EINTR) throw new SystemCallError('read', why, this.interface.name)
     }
+  }
+
+  /**
+   * When the frame that `receive()` gave last came, in µs of the wall clock; null if the kernel
+   * does not tell. Asked for once before the first frame, it makes the kernel note the time of all.
+   */
+  arrival(): number | null {
+    if (ioctl(this.#fd, SIOCGSTAMPNS, this.#time) === -1) return null
+    const seconds = Number(this.#time.getBigInt64(0, true))
+    return seconds * 1e6 + Number(this.#time.getBigInt64(8, true)) / 1e3
   }
 
   send(frame: Uint8Array): void {

@@ -18,6 +18,8 @@ export interface DirectorProcess {
   readonly client: ControlClient
   readonly child: ChildProcess
   readonly ended: Promise<Ended>
+  /** What it has said so far. */
+  log(): string
 }
 
 /** A folder that is gone when the test is. */
@@ -52,5 +54,5 @@ export async function startDirector(
     })
   })
   await Promise.race([ready, ended])
-  return { path, client, child, ended }
+  return { path, client, child, ended, log: () => stderr }
 }

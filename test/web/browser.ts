@@ -1,9 +1,11 @@
 /** A real Chromium for the tests of the page: Debian's, with a profile of its own each time. */
-import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs'
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const CHROMIUM = '/usr/bin/chromium'
 /** Nothing that makes the browser itself talk to the network; no sandbox, as tests are root. */
 const FLAGS = [
@@ -72,4 +74,28 @@ export async function withPage(
     await context?.close()
     rmSync(profile, { recursive: true, force: true })
   }
+}
+
+/** What axe-core finds wrong, as `rule: where`. */
+export async function wrongs(page: Page): Promise<string[]> {
+  await page.evaluate(readFileSync(AXE, 'utf8'))
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: {
+        run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
+      }
+    }
+    const { violations } = await axe.run({ preload: false })
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
+  })
+}
+
+/** Keeps a picture for the documentation, if pictures are wanted. */
+export async function picture(page: Page, name: string): Promise<void> {
+  if (process.env.UIPVS_UPDATE !== '1') return
+  mkdirSync('docs/images', { recursive: true })
+  const size = page.viewportSize()
+  await page.setViewportSize({ width: 1280, height: 800 })
+  await page.screenshot({ path: `docs/images/${name}.png` })
+  if (size !== null) await page.setViewportSize(size)
 }

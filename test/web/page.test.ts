@@ -2,45 +2,20 @@
  * The page in a real Chromium, opened as a file: what it shows, that it needs no mouse and no
  * network, and what axe-core says of it. `UIPVS_UPDATE=1` makes the pictures in docs/images anew.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { ENDINGS } from '../../src/engine/verdict.js'
 import { Session } from '../../src/web/page/session.js'
 import { LANGUAGES } from '../../src/web/page/texts/index.js'
-import { whyNoBrowser, withPage } from './browser.js'
+import { picture, whyNoBrowser, withPage, wrongs } from './browser.js'
 
 const PAGE = pathToFileURL('build/page/index.html').href
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const skip = whyNoBrowser()
 t.setTimeout(120_000)
 
 const VIEWS = ['journey', 'frame', 'source', 'tables'] as const
-
-/** What axe-core finds wrong, as `rule: where`. */
-async function wrongs(page: Page): Promise<string[]> {
-  await page.evaluate(AXE)
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: {
-        run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>
-      }
-    }
-    const { violations } = await axe.run({ preload: false })
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`))
-  })
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (process.env.UIPVS_UPDATE !== '1') return
-  mkdirSync('docs/images', { recursive: true })
-  const size = page.viewportSize()
-  await page.setViewportSize({ width: 1280, height: 800 })
-  await page.screenshot({ path: `docs/images/${name}.png` })
-  if (size !== null) await page.setViewportSize(size)
-}
 
 /** The rows that stand in the list, by number, with what ends each. */
 async function ends(page: Page): Promise<string[]> {

@@ -14,6 +14,7 @@ import {
 import { isStale, type LabState, listLabs } from '../../lab/state.js'
 import { HOSTS, type Host } from '../../lab/topology.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
+import { LabWeb } from '../lab-web.js'
 
 const ENGINES = ['auto', 'af_xdp', 'af_packet', 'libpcap']
 const SCENES = ['dr']
@@ -26,6 +27,7 @@ interface LabFlags {
   readonly shell?: string
   readonly name?: string
   readonly vipOnDirector: boolean
+  readonly web?: string
 }
 
 const EXAMPLES = `
@@ -33,6 +35,8 @@ Examples:
   uipvs lab                     build it, show it, and let it stand until Ctrl-C
   uipvs lab --once              build it, show it, take it away
   uipvs lab --once --json       the same for a program: one JSON object
+  uipvs lab --web 127.0.0.1:8080
+                                the same in a browser, with buttons: prints the address to open
   uipvs lab --keep              let it stand and return
   uipvs lab --shell rs1         a shell in a realserver of a lab that stands
   uipvs lab list                labs that stand
@@ -49,6 +53,7 @@ export function register(program: Command): void {
     .option('--json', 'print the result of the demonstration as one JSON object; implies --once')
     .option('--engine <engine>', `how the director takes frames: ${ENGINES.join(', ')}`, 'auto')
     .option('--no-vip-on-director', "leave the VIP off the director's eth0:0 (the article has it)")
+    .option('--web <address:port>', 'show the lab in a browser, live, while it stands')
     .option('--shell <host>', `a shell in a lab that stands: ${HOSTS.join(', ')}`)
     .option('--name <lab>', 'which lab, for --shell; by default the newest')
     .addHelpText('after', EXAMPLES)
@@ -85,6 +90,9 @@ async function runLab(scene: string, flags: LabFlags): Promise<number> {
     )
   }
   if (flags.shell !== undefined) return openShell(flags.shell, flags.name)
+  if (flags.web !== undefined && (flags.once ?? flags.json ?? flags.keep) === true) {
+    throw new CliFailure('--web with --once, --json or --keep', EXIT_USAGE, 'leave one of them out')
+  }
   const inside = process.env.UIPVS_LAB_ROOTLESS === '1'
   if (!inside && !hasRootsRights()) return rootless()
   return await standAndShow(flags)
@@ -113,6 +121,7 @@ async function standAndShow(flags: LabFlags): Promise<number> {
     if (!json) process.stdout.write(text)
   }
   let lab: Lab | null = null
+  const web = flags.web === undefined ? null : new LabWeb(flags.web)
   const ended = endOnSignals(() => lab?.down())
   try {
     lab = Lab.up({ engine: flags.engine, vipOnDirector: flags.vipOnDirector })
@@ -128,6 +137,11 @@ async function standAndShow(flags: LabFlags): Promise<number> {
     if (json) process.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
     else say(report.conclusion(paint, done))
     const status = done.failures.length === 0 ? 0 : EXIT_FAILED
+    if (web !== null) {
+      say(`   In a browser, with the token that opens it: ${await web.listen(lab)}\n`)
+      await standUntil(ended)
+      return status
+    }
     if (flags.keep === true) {
       lab.keep()
       say(report.invitation(paint, lab.state))
@@ -144,6 +158,7 @@ async function standAndShow(flags: LabFlags): Promise<number> {
     if (error instanceof Ended) return error.status
     throw error
   } finally {
+    await web?.close()
     lab?.down()
   }
 }

@@ -23,6 +23,7 @@ Examples:
   uipvs run -i eth0 -i eth1 --mode kernel           two arms; TTL, MTU and ICMP as Linux has them
   uipvs run -i eth0 --metrics 127.0.0.1:9105 --proc /run/uipvs/proc
                                                     for Prometheus; for node_exporter
+  uipvs run -i eth0 --web 127.0.0.1:8080            the page: prints the address to open
   uipvs run -i eth0 --engine af_packet              not the fastest way that there is
   uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
 
@@ -116,6 +117,11 @@ export function register(program: Command): void {
     .option('--proc <dir>', 'keep what Linux has in /proc/net/ip_vs* in DIR/net, for node_exporter')
     .option('--metrics <address:port>', 'offer metrics to Prometheus, over HTTP at /metrics')
     .option('--metrics-public', 'let --metrics listen where others can reach it')
+    .option(
+      '--web <address:port>',
+      'offer the page, live: tables, rates, weights (a token opens it)',
+    )
+    .option('--web-public', 'let --web listen where others can reach it')
     .addHelpText('after', EXAMPLES)
     .action((options: RunOptions) => run(options))
 }

@@ -10,7 +10,7 @@ import { Header } from './header.jsx'
 import { usePreferences } from './preferences.js'
 import { Session, Unopenable } from './session.js'
 import { FORWARD } from './source-view.jsx'
-import { LANGUAGES } from './texts/index.js'
+import { LANGUAGES, type Texts } from './texts/index.js'
 
 /** What is open. The names are null for the example. */
 export interface Opened {
@@ -38,8 +38,10 @@ function isCapture(bytes: Uint8Array, name: string): boolean {
   return MAGICS.has(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0))
 }
 
+const titleOf = (texts: Texts) => texts.title
+
 export function App() {
-  const preferences = usePreferences()
+  const preferences = usePreferences(titleOf)
   const texts = LANGUAGES[preferences.language]
   const [opened, setOpened] = useState(EXAMPLE)
   const [session, setSession] = useState<Session | null>(null)

@@ -55,7 +55,7 @@ interface LayersProps {
   point(field: DescribedField | null): void
 }
 
-function Layers({ layers, changed, point }: LayersProps) {
+export function Layers({ layers, changed, point }: LayersProps) {
   return (
     <div class="layers">
       {layers.map((layer, l) => (

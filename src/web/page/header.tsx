@@ -1,8 +1,9 @@
 /** The head of the page: what is open, and how it is to be shown. */
 import type { Mode } from '../../engine/director-state.js'
 import type { Opened } from './app.jsx'
-import { type Preferences, THEMES, type Theme } from './preferences.js'
-import { LANGUAGES, type Language, type Texts } from './texts/index.js'
+import { PreferenceControls } from './preference-controls.jsx'
+import type { Preferences } from './preferences.js'
+import type { Texts } from './texts/index.js'
 
 export interface HeaderProps {
   readonly texts: Texts
@@ -16,7 +17,6 @@ export interface HeaderProps {
 }
 
 export function Header({ texts, preferences, opened, actions }: HeaderProps) {
-  const themes = { auto: texts.themeAuto, light: texts.themeLight, dark: texts.themeDark }
   return (
     <header class="top">
       <div class="heading">
@@ -51,32 +51,7 @@ export function Header({ texts, preferences, opened, actions }: HeaderProps) {
             <option value="kernel">{texts.modeKernel}</option>
           </select>
         </label>
-        <label>
-          {texts.theme}{' '}
-          <select
-            value={preferences.theme}
-            onChange={(event) => preferences.setTheme(event.currentTarget.value as Theme)}
-          >
-            {THEMES.map((theme) => (
-              <option key={theme} value={theme}>
-                {themes[theme]}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span class="hidden">Language 语言</span>
-          <select
-            value={preferences.language}
-            onChange={(event) => preferences.setLanguage(event.currentTarget.value as Language)}
-          >
-            {Object.entries(LANGUAGES).map(([code, { language, htmlLang }]) => (
-              <option key={code} value={code} lang={htmlLang}>
-                {language}
-              </option>
-            ))}
-          </select>
-        </label>
+        <PreferenceControls {...{ texts, preferences }} />
       </div>
     </header>
   )

@@ -1,6 +1,6 @@
 /** Language and theme, kept in this browser and nowhere else. */
 import { useEffect, useState } from 'preact/hooks'
-import { LANGUAGES, type Language, preferredLanguage } from './texts/index.js'
+import { LANGUAGES, type Language, preferredLanguage, type Texts } from './texts/index.js'
 
 export const THEMES = ['auto', 'light', 'dark'] as const
 export type Theme = (typeof THEMES)[number]
@@ -28,7 +28,8 @@ export interface Preferences {
   setTheme(theme: Theme): void
 }
 
-export function usePreferences(): Preferences {
+/** `titleOf` is what the window is called. */
+export function usePreferences(titleOf: (texts: Texts) => string): Preferences {
   const [language, setLanguage] = useState<Language>(() => {
     const known = Object.keys(LANGUAGES) as Language[]
     return known.find((each) => each === kept('language')) ?? preferredLanguage(navigator.languages)
@@ -38,9 +39,9 @@ export function usePreferences(): Preferences {
   )
   useEffect(() => {
     document.documentElement.lang = LANGUAGES[language].htmlLang
-    document.title = LANGUAGES[language].title
+    document.title = titleOf(LANGUAGES[language])
     keep('language', language)
-  }, [language])
+  }, [language, titleOf])
   useEffect(() => {
     document.documentElement.dataset.theme = theme
     keep('theme', theme)

@@ -89,7 +89,7 @@ interface ConnectionsProps {
   readonly wanted: string | null
 }
 
-function Connections({ texts, tables, wanted }: ConnectionsProps) {
+export function Connections({ texts, tables, wanted }: ConnectionsProps) {
   const [picked, setPicked] = useState<string | null>(null)
   const { connections, connectionCount } = tables
   if (connectionCount === 0) return <p>{texts.noConnections}</p>

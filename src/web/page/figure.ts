@@ -1,0 +1,54 @@
+/** The figure of the article: where its hosts stand, and along which lines frames travel. Pure. */
+
+export interface Point {
+  readonly x: number
+  readonly y: number
+}
+
+export const WIDTH = 1000
+export const HEIGHT = 490
+export const BOX_WIDTH = 232
+export const BOX_HEIGHT = 104
+/** The segment: one line to which the router, the director and the realservers are joined. */
+export const BUS_Y = 322
+
+export const PLACES: Readonly<Record<string, Point>> = {
+  client: { x: 375, y: 56 },
+  router: { x: 375, y: 214 },
+  director: { x: 125, y: 426 },
+  rs1: { x: 375, y: 426 },
+  rs2: { x: 625, y: 426 },
+  rs3: { x: 875, y: 426 },
+}
+
+/** The way of a frame from a host to another, corner by corner. */
+export function wayOf(from: string, to: string): Point[] {
+  const [a, b] = [PLACES[from], PLACES[to]]
+  if (a === undefined || b === undefined) return []
+  const isOwnWire = from === 'client' || to === 'client'
+  if (isOwnWire) return [towards(a, b.y), towards(b, a.y)]
+  const corners = [a, b].map(({ x }) => ({ x, y: BUS_Y }))
+  return [towards(a, BUS_Y), ...corners, towards(b, BUS_Y)]
+}
+
+/** Where the box at `place` ends in the direction of the height `y`: frames are seen outside. */
+function towards({ x, y: middle }: Point, y: number): Point {
+  return { x, y: middle + (Math.sign(y - middle) * BOX_HEIGHT) / 2 }
+}
+
+/** The point at which the share `part` of a way is behind. */
+export function pointAt(way: readonly Point[], part: number): Point {
+  const lengths = way.slice(1).map((point, i) => Math.hypot(point.x - way[i].x, point.y - way[i].y))
+  let left = Math.min(1, Math.max(0, part)) * lengths.reduce((sum, length) => sum + length, 0)
+  for (const [i, length] of lengths.entries()) {
+    if (left <= length && length > 0) {
+      const share = left / length
+      return {
+        x: way[i].x + (way[i + 1].x - way[i].x) * share,
+        y: way[i].y + (way[i + 1].y - way[i].y) * share,
+      }
+    }
+    left -= length
+  }
+  return way[way.length - 1]
+}

@@ -1,0 +1,266 @@
+/** The network of the lab as the article draws it, its frames on their way, and its buttons. */
+import { useEffect, useState } from 'preact/hooks'
+import { frameText } from '../../offline/flow.js'
+import type { LabHost, LabStateNow, WireEvent, WireFrame } from '../moment.js'
+import { shortNumber } from './chart.jsx'
+import { BOX_HEIGHT, BOX_WIDTH, BUS_Y, HEIGHT, PLACES, pointAt, WIDTH, wayOf } from './figure.js'
+import { type Flight, Flights, type Speed } from './flights.js'
+import { FrameDetail } from './frame-detail.jsx'
+import { bytesOfHex } from './hex.jsx'
+import type { Rate } from './rates.js'
+import type { Texts } from './texts/index.js'
+
+/** Frames that stand in the list below the figure. */
+const SEEN_MAX = 12
+const COUNTS = [1, 10, 1000] as const
+
+export interface TopologyProps {
+  readonly texts: Texts
+  readonly lab: LabStateNow
+  readonly rates: readonly Rate[]
+  /** Where frames of the wires are to be told. */
+  readonly wire: { current: (event: WireEvent) => void }
+  act(wanted: object): Promise<void>
+}
+
+interface Seen {
+  readonly id: number
+  readonly frame: WireFrame
+}
+
+/** What flies, drawn as often as the screen is; and what has departed, newest first. */
+function useFlights(wire: TopologyProps['wire']) {
+  const [flights] = useState(() => new Flights())
+  const [, redraw] = useState(0)
+  const [seen, setSeen] = useState<readonly Seen[]>([])
+  useEffect(() => {
+    wire.current = ({ frames }) => flights.add(frames)
+    let before = performance.now()
+    let request = 0
+    const draw = (now: number) => {
+      // A tab that was away does not catch up.
+      const departed = flights.advance(Math.min(100, now - before))
+      before = now
+      if (departed.length > 0) setSeen((last) => withNew(last, departed))
+      if (flights.flying.length > 0 || departed.length > 0) redraw((count) => count + 1)
+      request = requestAnimationFrame(draw)
+    }
+    request = requestAnimationFrame(draw)
+    return () => {
+      cancelAnimationFrame(request)
+      wire.current = () => {}
+    }
+  }, [flights, wire])
+  return { flights, seen, redraw: () => redraw((count) => count + 1) }
+}
+
+function withNew(last: readonly Seen[], departed: readonly WireFrame[]): Seen[] {
+  let id = last[0]?.id ?? 0
+  const fresh = departed.map((frame) => ({ id: ++id, frame })).reverse()
+  return [...fresh, ...last].slice(0, SEEN_MAX)
+}
+
+export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
+  const { live } = texts
+  const { flights, seen, redraw } = useFlights(wire)
+  const [picked, setPicked] = useState<WireFrame | null>(null)
+  const setSpeed = (speed: Speed) => {
+    flights.speed = speed
+    redraw()
+  }
+  const verdicts = rates[rates.length - 1]?.verdicts.values() ?? []
+  const perSecond = [...verdicts].reduce((sum, value) => sum + value, 0)
+  return (
+    <section class="card wide" aria-labelledby="figure">
+      <h2 id="figure">{live.figure}</h2>
+      <div class="controls">
+        <span>{live.requests}</span>
+        {COUNTS.map((count) => (
+          <button key={count} type="button" onClick={() => act({ do: 'request', count })}>
+            {live.send} {count}
+          </button>
+        ))}
+        <span class="apart" />
+        <button
+          type="button"
+          aria-pressed={flights.speed === 'slow'}
+          onClick={() => setSpeed(flights.speed === 'slow' ? 'full' : 'slow')}
+        >
+          {live.slow_motion}
+        </button>
+        <button
+          type="button"
+          onClick={() => setSpeed(flights.speed === 'stopped' ? 'full' : 'stopped')}
+        >
+          {flights.speed === 'stopped' ? live.resume : texts.pause}
+        </button>
+        <button
+          type="button"
+          onClick={() => {
+            flights.step()
+            redraw()
+          }}
+        >
+          {live.step}
+        </button>
+        <span class="hint">
+          {shortNumber(perSecond)} {live.framesPerSecond} · {live.sampled}
+        </span>
+      </div>
+      <Figure {...{ texts, lab, flying: flights.flying, pick: setPicked }} />
+      <HostButtons {...{ texts, lab, act }} />
+      <h3>{live.framesSeen}</h3>
+      <ul class="seen">
+        {seen.map(({ id, frame }) => (
+          <li key={id}>
+            <button type="button" class="link" onClick={() => setPicked(frame)}>
+              {frame.from} → {frame.to ?? live.everybody}: {textOf(frame)}
+            </button>
+          </li>
+        ))}
+      </ul>
+      <h3>{live.frameTitle}</h3>
+      {picked === null ? (
+        <p class="hint">{live.chooseFrame}</p>
+      ) : (
+        <FrameDetail title={textOf(picked)} hex={picked.hex} />
+      )}
+    </section>
+  )
+}
+
+function textOf({ hex }: WireFrame): string {
+  const bytes = bytesOfHex(hex)
+  return frameText(new DataView(bytes.buffer), 0, bytes.length)
+}
+
+interface FigureProps {
+  readonly texts: Texts
+  readonly lab: LabStateNow
+  readonly flying: readonly Flight[]
+  pick(frame: WireFrame): void
+}
+
+function Figure({ texts, lab, flying, pick }: FigureProps) {
+  const { client, router, director, rs3 } = PLACES
+  const onSegment = Object.entries(PLACES).filter(([name]) => name !== 'client')
+  return (
+    <svg class="figure" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
+      <title>{texts.live.figure}</title>
+      <line x1={client.x} y1={client.y} x2={router.x} y2={router.y} />
+      <line class="bus" x1={director.x} y1={BUS_Y} x2={rs3.x} y2={BUS_Y} />
+      {onSegment.map(([name, { x, y }]) => (
+        <line key={name} x1={x} y1={BUS_Y} x2={x} y2={y} />
+      ))}
+      {lab.hosts.map((host) => (
+        <HostBox key={host.name} {...{ texts, host, vip: lab.vip }} />
+      ))}
+      {flying.flatMap((flight) => dotsOf(flight, lab.hosts, pick))}
+    </svg>
+  )
+}
+
+/** A frame for everybody flies to each host of the segment. */
+function dotsOf(
+  { id, frame, part }: Flight,
+  hosts: readonly LabHost[],
+  pick: (frame: WireFrame) => void,
+) {
+  const targets =
+    frame.to !== null
+      ? [frame.to]
+      : hosts.map(({ name }) => name).filter((name) => name !== frame.from && name !== 'client')
+  return targets.flatMap((to) => {
+    const way = wayOf(frame.from, to)
+    if (way.length === 0) return []
+    const { x, y } = pointAt(way, part)
+    return [
+      // biome-ignore lint/a11y/noStaticElementInteractions: the list below has the same by keyboard
+      <circle
+        key={`${id} ${to}`}
+        class={kindOf(frame)}
+        cx={x}
+        cy={y}
+        r={9}
+        onClick={() => pick(frame)}
+      />,
+    ]
+  })
+}
+
+/** By what the frame is for the balancing: what asks, what answers, what finds addresses. */
+function kindOf({ hex, from }: WireFrame): string {
+  const type = hex.slice(24, 28)
+  if (type === '0806') return 'dot arp'
+  if (from === 'director') return 'dot forwarded'
+  return from.startsWith('rs') ? 'dot reply' : 'dot request'
+}
+
+function HostBox({ texts, host, vip }: { texts: Texts; host: LabHost; vip: string }) {
+  const { name, address, mac, vip: place, isAlive, isSilent } = host
+  const { x, y } = PLACES[name] ?? { x: -BOX_WIDTH, y: 0 }
+  const [left, top] = [x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2]
+  const { live } = texts
+  const lines = [address, mac]
+  if (place !== null) lines.push(`VIP ${vip} (${place})`)
+  const silence = isSilent === null ? '' : isSilent ? live.silent : live.loud
+  const note = isAlive ? silence : live.dead
+  const isWrong = !isAlive || isSilent === false
+  return (
+    <g class={isWrong ? 'host wrong' : 'host'}>
+      <rect x={left} y={top} width={BOX_WIDTH} height={BOX_HEIGHT} rx="10" />
+      <text class="name" x={x} y={top + 22}>
+        {name}
+      </text>
+      {lines.map((line, i) => (
+        <text key={line} x={x} y={top + 42 + 18 * i}>
+          {line}
+        </text>
+      ))}
+      <text class="note" x={x} y={top + BOX_HEIGHT - 8}>
+        {note}
+      </text>
+    </g>
+  )
+}
+
+interface HostButtonsProps {
+  readonly texts: Texts
+  readonly lab: LabStateNow
+  act(wanted: object): Promise<void>
+}
+
+function HostButtons({ texts, lab, act }: HostButtonsProps) {
+  const { live } = texts
+  return (
+    <div class="hosts">
+      {lab.hosts.map(({ name, isAlive, isSilent, neighbours }) => (
+        <fieldset key={name}>
+          <legend>{name}</legend>
+          {isSilent !== null && (
+            <>
+              <button
+                type="button"
+                onClick={() => act({ do: isAlive ? 'kill' : 'revive', host: name })}
+              >
+                {isAlive ? live.kill : live.revive}
+              </button>
+              <button
+                type="button"
+                onClick={() => act({ do: isSilent ? 'break-arp' : 'fix-arp', host: name })}
+              >
+                {isSilent ? live.breakArp : live.fixArp}
+              </button>
+            </>
+          )}
+          <details>
+            <summary>
+              {live.neighbours} {neighbours.length}
+            </summary>
+            <pre>{neighbours.join('\n')}</pre>
+          </details>
+        </fieldset>
+      ))}
+    </div>
+  )
+}

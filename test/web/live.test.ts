@@ -1,0 +1,129 @@
+/**
+ * The live page in a real Chromium: of a director that stands alone, and of a lab, whose buttons do
+ * what they say to real namespaces. `UIPVS_UPDATE=1` makes the picture in docs/images anew.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { LANGUAGES } from '../../src/web/page/texts/index.js'
+import { makeFolder, startDirector, UIPVS } from '../control/director-process.js'
+import { needsRoot } from '../lab/standing.js'
+import { picture, whyNoBrowser, withPage, wrongs } from './browser.js'
+
+const skip = whyNoBrowser()
+t.setTimeout(170_000)
+
+const ADDRESS = /http:\/\/127\.0\.0\.1:\d+\/#\S+/
+
+t.test('a director: weights and schedulers', { skip }, async (t) => {
+  const path = join(makeFolder(t), 'control.sock')
+  const args = ['--rules', 'docs/examples/rules.ipvs', '--web', '127.0.0.1:0']
+  const { client, child, log } = await startDirector(t, path, { args })
+  const [url = ''] = ADDRESS.exec(log()) ?? []
+  await withPage(url, async ({ page, errors, requests }) => {
+    await page.locator('table').first().waitFor()
+    t.notMatch(page.url(), '#', 'the token is not left in the address')
+    const ran = page.locator('.ran li').first()
+
+    const weight = page.getByLabel('Weight 192.168.1.2').first()
+    await weight.fill('7')
+    await weight.press('Enter')
+    await ran.waitFor()
+    t.equal(await ran.textContent(), 'uipvsadm -e -t 192.168.1.110:22 -r 192.168.1.2:22 -g -w 7')
+    const { services } = await client.table()
+    t.equal(services[0].destinations.find(({ address }) => address === '192.168.1.2')?.weight, 7)
+
+    await page.getByLabel('scheduler').last().selectOption('sh')
+    await page.locator('.ran', { hasText: '-s sh' }).waitFor()
+    t.equal(await ran.textContent(), 'uipvsadm -E -t 192.168.1.110:80 -s sh')
+    t.equal((await client.table()).services[1].settings.scheduler, 'sh')
+
+    await page.getByRole('button', { name: 'Quiesce 192.168.1.3' }).first().click()
+    await page.getByRole('button', { name: 'Take back 192.168.1.3' }).waitFor()
+    t.equal(await page.locator('.chart canvas').count(), 5)
+    t.same(await wrongs(page), [])
+    await page.getByLabel('Language').selectOption('zh')
+    await page.waitForFunction(`document.title === '${LANGUAGES.zh.live.title}'`)
+    t.same(await wrongs(page), [])
+    t.same(errors, [])
+    const base = new URL(url).origin
+    const foreign = requests.filter((asked) => !asked.startsWith(base) && !/^data:/.test(asked))
+    t.same(foreign, [], 'it talks to its director and to nobody else')
+
+    child.kill('SIGTERM')
+    await page.getByText(LANGUAGES.zh.live.lost).waitFor()
+  })
+})
+
+/** `uipvs lab --web`: the address that opens it; gone with the test. */
+async function webOfLab(t: Test): Promise<string> {
+  const own = mkdtempSync(join(tmpdir(), 'uipvs-labs-'))
+  const child = spawn(process.execPath, [UIPVS, 'lab', '--web', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, UIPVS_LAB_STATE: own },
+  })
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    await ended
+    rmSync(own, { recursive: true, force: true })
+  })
+  let text = ''
+  const address = new Promise<string>((resolve) => {
+    child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+      text += piece
+      const found = ADDRESS.exec(text)
+      if (found !== null) resolve(found[0])
+    })
+  })
+  return await Promise.race([address, ended.then(() => text)])
+}
+
+/** Presses a button and returns what the newest command says once there is one more. */
+async function press(page: Page, press: () => Promise<void>): Promise<string> {
+  const before = await page.locator('.ran li').count()
+  await press()
+  await page.locator('.ran li').nth(before).waitFor()
+  return (await page.locator('.ran li').first().textContent()) ?? ''
+}
+
+t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRoot }, async (t) => {
+  const url = await webOfLab(t)
+  t.match(url, ADDRESS)
+  await withPage(url, async ({ page, errors }) => {
+    await page.locator('.host').first().waitFor()
+    t.equal(await page.locator('.host').count(), 6)
+    const send = (count: number) =>
+      page.getByRole('button', { name: `Send ${count}`, exact: true }).click()
+    const inHost = (host: string, name: string) =>
+      page.getByRole('group', { name: host }).getByRole('button', { name }).click()
+
+    const ten = await press(page, () => send(10))
+    t.match(ten, 'for i in $(seq 10); do curl http://192.168.1.110/; done')
+    t.match(ten, /rs1: [34] +rs2: [34] +rs3: [34]/)
+    await page.locator('.seen', { hasText: 'director → rs' }).waitFor()
+    t.match(await page.locator('.seen').textContent(), /(client|rs\d) → router: tcp 192/)
+    await page.locator('.dot').first().waitFor()
+    await picture(page, 'lab')
+
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.locator('.seen button').first().click()
+    await page.locator('.layer h4', { hasText: 'ethernet' }).waitFor()
+    t.same(await wrongs(page), [])
+
+    t.match(await press(page, () => inHost('rs2', 'Kill')), /\[rs2\] kill \d+/)
+    await page.locator('.host.wrong', { hasText: 'rs2' }).waitFor()
+    t.match(await press(page, () => send(10)), 'ECONNREFUSED', 'nobody looks after it')
+    await press(page, () => inHost('rs2', 'Revive'))
+    t.match(await press(page, () => send(10)), /rs2: [34]/)
+
+    t.match(await press(page, () => inHost('rs1', 'Break ARP')), 'echo 0 > /proc/sys/net/ipv4')
+    await page.locator('.host.wrong', { hasText: 'rs1' }).waitFor()
+    await press(page, () => inHost('rs1', 'Fix ARP'))
+    t.match(await press(page, () => send(10)), /rs1: [34] +rs2: [34] +rs3: [34]/, 'mended')
+    t.same(errors, [])
+  })
+})
