@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs'
 import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
+import { type BriefTable, whole } from './brief.js'
 import type { ConnectionListing, Counters, Status, SysctlValues, TableListing } from './listing.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
@@ -86,7 +87,9 @@ export class ControlClient {
     await this.#ask('POST', '/v1/rules', { rules, atomic })
   }
 
-  async table(): Promise<TableListing> {
+  /** With `isBrief` all counters and rates are zero, and no MAC address is known. */
+  async table(isBrief = false): Promise<TableListing> {
+    if (isBrief) return whole((await this.#ask('GET', '/v1/table?brief')) as BriefTable)
     return (await this.#ask('GET', '/v1/table')) as TableListing
   }
 

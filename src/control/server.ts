@@ -2,7 +2,7 @@
  * The control socket: HTTP with JSON over a unix socket, so that `curl --unix-socket` works.
  *
  *   POST /v1/rules         {"rules": [...], "atomic": false}   -> {"applied": n}
- *   GET  /v1/table         services, destinations, timeouts (`listing.ts`)
+ *   GET  /v1/table         services, destinations, timeouts (`listing.ts`); ?brief: no counters
  *   GET  /v1/connections   one connection a line (application/x-ndjson)
  *   GET  /v1/marks         mark rules, in order
  *   GET  /v1/sysctls       what Linux has under net.ipv4.vs, by name
@@ -20,6 +20,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
+import { brief } from './brief.js'
 import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
 
 /** What the server asks of the director. */
@@ -118,13 +119,13 @@ export class ControlServer {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? '').split('?')[0]
+    const [path, query] = (request.url ?? '').split('?')
     const what = `${request.method} ${path}`
     switch (what) {
       case 'POST /v1/rules':
         return this.#rules(request, response)
       case 'GET /v1/table':
-        return answer(response, 200, await this.#director.table())
+        return answer(response, 200, await this.#table(query === 'brief'))
       case 'GET /v1/connections':
         return this.#connections(response)
       case 'GET /v1/marks':
@@ -143,6 +144,11 @@ export class ControlServer {
       default:
         answer(response, 404, wrong(`there is no ${what}; docs/control-api.md lists what there is`))
     }
+  }
+
+  async #table(isBrief: boolean): Promise<unknown> {
+    const table = await this.#director.table()
+    return isBrief ? brief(table) : table
   }
 
   async #rules(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,7 +11,8 @@ export interface DirectorClient {
    * @throws RulesRefused for that one; those before it stay done unless `atomic`.
    */
   rules(rules: readonly Rule[], options: { readonly atomic: boolean }): Promise<void>
-  table(): Promise<TableListing>
+  /** With `isBrief` counters, rates and MAC addresses may be left out, as zeros. */
+  table(isBrief?: boolean): Promise<TableListing>
   connectionBatches(): AsyncIterable<ConnectionListing[]>
 }
 

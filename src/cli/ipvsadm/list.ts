@@ -16,7 +16,8 @@ export async function list(
   io: Io,
 ): Promise<number> {
   if (request.of === 'connections') return listConnections(request, director, names, io)
-  const table = await director.table()
+  const { view, json } = request
+  const table = await director.table(!json && view !== 'stats' && view !== 'rate')
   if (request.json) return listAsJson(request, table, io)
   if (request.of === 'timeouts') io.out(timeoutsLine(table.timeouts))
   else if (request.of === 'daemons') io.out(daemonLines(table.daemons))
@@ -31,7 +32,7 @@ export async function save(
   io: Io,
 ): Promise<number> {
   const { savedService } = await import('./save.js')
-  const services = inOrder((await director.table()).services)
+  const services = inOrder((await director.table(true)).services)
   if (!numeric) await names.askHosts(addressesOf(services))
   io.out(services.map((service) => savedService(service, numeric ? null : names)).join(''))
   return DONE

@@ -23,7 +23,8 @@ for (const name of ['uipvsadm', 'uipvsadm-save', 'uipvsadm-restore']) {
 const server = createServer(async (request, response) => {
   let body = ''
   for await (const piece of request) body += piece
-  if (request.url === '/v1/table') response.end(JSON.stringify(await director.table()))
+  if (request.url?.split('?')[0] === '/v1/table')
+    response.end(JSON.stringify(await director.table()))
   else if (request.url === '/v1/connections') response.end('{"connections":[]}')
   else {
     await director.rules(JSON.parse(body).rules).then(
