@@ -204,6 +204,8 @@ export class Lab {
 
   /** The director, `uipvs run`, with what else is to stand on its command line. */
   async startDirector(extra: readonly string[] = []): Promise<LabProcess> {
+    // A director of before, which was stopped, has said so too.
+    const before = this.log('director').length
     const director = this.start('director', 'director', [
       process.execPath,
       PROGRAMS.uipvs,
@@ -216,7 +218,7 @@ export class Lab {
       this.controlPath,
       ...extra,
     ])
-    const ready = () => /^uipvs: ready: (\w+)/m.exec(this.log('director'))
+    const ready = () => /^uipvs: ready: (\w+)/m.exec(this.log('director').slice(before))
     await this.untilReady(director, () => ready() !== null)
     // What `auto` has become.
     this.#update({ engine: ready()![1]! })

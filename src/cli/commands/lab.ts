@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { type Demonstration, demonstrate } from '../../lab/demonstration.js'
 import { Ended, endOnSignals, standUntil } from '../../lab/ending.js'
 import { enterHost, hasIpv6, Lab, removeStaleLabs } from '../../lab/lab.js'
-import { paintFor } from '../../lab/paint.js'
+import { type Paint, paintFor } from '../../lab/paint.js'
 import * as report from '../../lab/report.js'
 import {
   hasRootsRights,
@@ -11,13 +11,17 @@ import {
   runInUserNamespace,
   whyNotRootless,
 } from '../../lab/rootless.js'
+import { type Played, playScene, type Scene } from '../../lab/scene.js'
+import { sceneEnding, sceneOpening, sceneStep } from '../../lab/scene-report.js'
+import { SCENES } from '../../lab/scenes/index.js'
 import { isStale, type LabState, listLabs } from '../../lab/state.js'
 import { HOSTS, type Host } from '../../lab/topology.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
 import { LabWeb } from '../lab-web.js'
 
 const ENGINES = ['auto', 'af_xdp', 'af_packet', 'libpcap']
-const SCENES = ['dr']
+const DEFAULT_SCENE = 'dr'
+const SCENE_NAMES = [DEFAULT_SCENE, ...SCENES.map(({ name }) => name)]
 
 interface LabFlags {
   readonly once?: true
@@ -39,6 +43,8 @@ Examples:
                                 the same in a browser, with buttons: prints the address to open
   uipvs lab --keep              let it stand and return
   uipvs lab --shell rs1         a shell in a realserver of a lab that stands
+  uipvs lab scenes              what else it can show
+  uipvs lab arp                 a realserver answers ARP for the VIP: what breaks, and the fix
   uipvs lab list                labs that stand
   uipvs lab down                take away every lab of yours that is kept or was left by a crash
 `
@@ -47,7 +53,7 @@ export function register(program: Command): void {
   const lab = program
     .command('lab')
     .description('Direct Routing in network namespaces: client, router, director, realservers')
-    .argument('[scene]', `what to show: ${SCENES.join(', ')}`, 'dr')
+    .argument('[scene]', `what to show: ${SCENE_NAMES.join(', ')}`, DEFAULT_SCENE)
     .option('--once', 'show the demonstration and take the lab away (default without a terminal)')
     .option('--keep', 'show the demonstration, let the lab stand, and return')
     .option('--json', 'print the result of the demonstration as one JSON object; implies --once')
@@ -66,6 +72,13 @@ export function register(program: Command): void {
     .argument('[name]', 'the name of one lab, which may belong to a running uipvs lab')
     .action((name: string | undefined) => downLabs(name))
   lab
+    .command('scenes')
+    .description('what the lab can show')
+    .option('--json', 'as JSON')
+    .action((_flags: unknown, command: Command) => {
+      printScenes(command.optsWithGlobals<{ json?: boolean }>().json === true)
+    })
+  lab
     .command('list')
     .description('labs of this user')
     .option('--json', 'as JSON')
@@ -74,12 +87,21 @@ export function register(program: Command): void {
     })
 }
 
+function printScenes(json: boolean): void {
+  const rows = [
+    { name: DEFAULT_SCENE, title: 'the figure: Direct Routing works, frame by frame' },
+    ...SCENES.map(({ name, title }) => ({ name, title })),
+  ]
+  const text = rows.map(({ name, title }) => `${name.padEnd(14)} ${title}\n`).join('')
+  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : text)
+}
+
 async function runLab(scene: string, flags: LabFlags): Promise<number> {
-  if (!SCENES.includes(scene)) {
+  if (!SCENE_NAMES.includes(scene)) {
     throw new CliFailure(
       `there is no scene called "${scene}"`,
       EXIT_USAGE,
-      `try ${SCENES.join(', ')}`,
+      `try ${SCENE_NAMES.join(', ')}`,
     )
   }
   if (!ENGINES.includes(flags.engine)) {
@@ -95,7 +117,10 @@ async function runLab(scene: string, flags: LabFlags): Promise<number> {
   }
   const inside = process.env.UIPVS_LAB_ROOTLESS === '1'
   if (!inside && !hasRootsRights()) return rootless()
-  return await standAndShow(flags)
+  return await standAndShow(
+    flags,
+    SCENES.find(({ name }) => name === scene),
+  )
 }
 
 async function rootless(): Promise<number> {
@@ -114,7 +139,7 @@ async function rootless(): Promise<number> {
 }
 
 /** The lab from its first namespace to its last, whatever ends it. */
-async function standAndShow(flags: LabFlags): Promise<number> {
+async function standAndShow(flags: LabFlags, scene: Scene | undefined): Promise<number> {
   const json = flags.json === true
   const paint = paintFor(process.stdout)
   const say = (text: string) => {
@@ -124,18 +149,11 @@ async function standAndShow(flags: LabFlags): Promise<number> {
   const web = flags.web === undefined ? null : new LabWeb(flags.web)
   const ended = endOnSignals(() => lab?.down())
   try {
-    lab = Lab.up({ engine: flags.engine, vipOnDirector: flags.vipOnDirector })
-    say(`\n${report.figure(paint, lab.state)}`)
-    say(report.setUp(paint, lab.state))
-    let offloads = lab.switchOffloadsOff()
-    await Promise.race([lab.startRealservers(), ended])
-    await Promise.race([lab.startDirector(), ended])
-    // Only now is it known what `auto` has become.
-    if (offloads === '') offloads = lab.switchOffloadsOff()
-    if (offloads !== '') say(`   ${offloads}\n`)
-    const done = await Promise.race([show(lab, paint, say), ended])
+    const engine = scene?.engine ?? flags.engine
+    lab = Lab.up({ engine, vipOnDirector: flags.vipOnDirector })
+    const work = scene === undefined ? showDr(lab, paint, say) : showScene(scene, lab, paint, say)
+    const done = await Promise.race([work, ended])
     if (json) process.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
-    else say(report.conclusion(paint, done))
     const status = done.failures.length === 0 ? 0 : EXIT_FAILED
     if (web !== null) {
       say(`   In a browser, with the token that opens it: ${await web.listen(lab)}\n`)
@@ -163,12 +181,19 @@ async function standAndShow(flags: LabFlags): Promise<number> {
   }
 }
 
-function show(
-  lab: Lab,
-  paint: ReturnType<typeof paintFor>,
-  say: (text: string) => void,
-): Promise<Demonstration> {
-  return demonstrate(lab, hasIpv6(), (part) => {
+type Say = (text: string) => void
+
+/** The article's figure, and all that it promises. */
+async function showDr(lab: Lab, paint: Paint, say: Say): Promise<Demonstration> {
+  say(`\n${report.figure(paint, lab.state)}`)
+  say(report.setUp(paint, lab.state))
+  let offloads = lab.switchOffloadsOff()
+  await lab.startRealservers()
+  await lab.startDirector()
+  // Only now is it known what `auto` has become.
+  if (offloads === '') offloads = lab.switchOffloadsOff()
+  if (offloads !== '') say(`   ${offloads}\n`)
+  const done = await demonstrate(lab, hasIpv6(), (part) => {
     if (part.rules)
       say(report.commands(paint, 'the article’s rules, and the same for more services', part.rules))
     if (part.requests) say(report.answers(paint, part.requests))
@@ -176,6 +201,16 @@ function show(
     if (part.traffic) say(report.trafficProof(paint, part.traffic))
     if (part.listings) say(report.commands(paint, 'what the director has counted', part.listings))
   })
+  say(report.conclusion(paint, done))
+  return done
+}
+
+async function showScene(scene: Scene, lab: Lab, paint: Paint, say: Say): Promise<Played> {
+  say(sceneOpening(paint, scene))
+  await lab.startRealservers()
+  const played = await playScene(scene, lab, (step) => say(sceneStep(paint, step)))
+  say(sceneEnding(paint, played))
+  return played
 }
 
 function openShell(host: string, name: string | undefined): number {

@@ -1,0 +1,213 @@
+/**
+ * A scene of the lab: a question about Direct Routing, answered by real hosts and real frames.
+ *
+ * A scene is a value with a `play`, which does everything on a `Stage`: lines that it runs are told
+ * as a person would type them, frames are caught on the wires, and every claim is checked as it is
+ * made. A scene whose claim does not hold has failed, so that what it tells is never hearsay.
+ */
+import { Capture, type CapturedFrame, ipPacket } from './capture.js'
+import { type Lab, PROGRAMS } from './lab.js'
+import type { LabProcess } from './state.js'
+import type { Host } from './topology.js'
+
+export interface Scene {
+  readonly name: string
+  readonly title: string
+  readonly question: string
+  /** One or two sentences: what to keep of it. */
+  readonly remember: string
+  /** How frames are taken, where the scene depends on it. */
+  readonly engine?: string
+  /** What else is to stand on the director's command line at first. */
+  readonly director?: readonly string[]
+  play(stage: Stage): Promise<void>
+}
+
+export type SceneStep =
+  | { readonly kind: 'heading' | 'note'; readonly text: string }
+  | {
+      readonly kind: 'command'
+      readonly host: Host
+      readonly command: string
+      readonly status: number
+      readonly output: string
+    }
+  | { readonly kind: 'claim'; readonly text: string; readonly holds: boolean }
+
+export interface Played {
+  readonly scene: string
+  readonly title: string
+  readonly question: string
+  readonly lab: string
+  readonly engine: string
+  readonly steps: readonly SceneStep[]
+  readonly remember: string
+  /** Claims that do not hold; empty if all do. */
+  readonly failures: readonly string[]
+}
+
+export class Stage {
+  readonly lab: Lab
+  readonly steps: SceneStep[] = []
+  readonly #tell: (step: SceneStep) => void
+  #director: LabProcess
+
+  constructor(lab: Lab, director: LabProcess, tell: (step: SceneStep) => void) {
+    this.lab = lab
+    this.#director = director
+    this.#tell = tell
+  }
+
+  heading(text: string): void {
+    this.#add({ kind: 'heading', text })
+  }
+
+  note(text: string): void {
+    this.#add({ kind: 'note', text })
+  }
+
+  /** Runs a shell line in a host and returns what it printed, both streams, whatever its status. */
+  run(host: Host, command: string): { status: number; output: string } {
+    const { status, stdout, stderr } = this.lab.run(host, ['sh', '-c', this.#script(command)])
+    const output = `${stdout}${stderr}`
+    this.#add({ kind: 'command', host, command, status, output })
+    return { status, output }
+  }
+
+  /** Each line in turn; a scene goes on only if all could be done. */
+  mustRun(host: Host, ...lines: readonly string[]): void {
+    for (const line of lines) {
+      const { status } = this.run(host, line)
+      if (status !== 0) this.claim(`${line}: done`, false)
+    }
+  }
+
+  /** A server that prints `ready` once it listens; it stays until it is stopped. */
+  async serve(host: Host, command: string): Promise<LabProcess> {
+    this.#add({ kind: 'command', host, command: `${command} &`, status: 0, output: '' })
+    const role = `server-${host}-${this.lab.nextNumber()}`
+    const server = this.lab.start(host, role, ['sh', '-c', `exec ${command}`])
+    await this.lab.untilReady(server, () => this.lab.log(role).includes('ready'))
+    return server
+  }
+
+  stop(host: Host, server: LabProcess): void {
+    this.lab.stop(server)
+    this.#add({ kind: 'command', host, command: 'kill %1', status: 0, output: '' })
+  }
+
+  async restartDirector(...options: readonly string[]): Promise<void> {
+    this.lab.stop(this.#director)
+    const command = ['uipvs run -i eth0', ...options].join(' ')
+    this.#add({ kind: 'command', host: 'director', command, status: 0, output: '' })
+    this.#director = await this.lab.startDirector(options)
+  }
+
+  /** What passes an interface while `work` is done, and until what then waits is caught. */
+  async watch(
+    host: Host,
+    work: () => unknown,
+    interfaceName = 'eth0',
+  ): Promise<readonly CapturedFrame[]> {
+    const capture = await Capture.start(this.lab, host, interfaceName)
+    await work()
+    return capture.stop()
+  }
+
+  /** Who answers the client: one request each, by the name of the realserver, or `nobody`. */
+  ask(times: number, url: string): string[] {
+    return Array.from({ length: times }, () => {
+      const { status, output } = this.run('client', `curl -sS --max-time 2 ${url}`)
+      return status === 0 ? output.trim() : 'nobody'
+    })
+  }
+
+  /** The router forgets whom it knows on the segment, and so asks again. */
+  forgetNeighbours(): void {
+    this.mustRun('router', 'ip neigh flush dev eth1')
+  }
+
+  /** Checks a claim, and returns whether it holds. */
+  claim(text: string, holds: boolean): boolean {
+    this.#add({ kind: 'claim', text, holds })
+    return holds
+  }
+
+  /** `uipvs` and `uipvsadm` are ours, and talk to the director of this lab. */
+  #script(command: string): string {
+    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
+    const ours = (['uipvs', 'uipvsadm'] as const).map(
+      (name) => `${name}() { ${quote(process.execPath)} ${quote(PROGRAMS[name])} "$@"; }`,
+    )
+    return `UIPVS_CONTROL=${quote(this.lab.controlPath)}; export UIPVS_CONTROL
+${ours.join('\n')}
+${command}`
+  }
+
+  #add(step: SceneStep): void {
+    this.steps.push(step)
+    this.#tell(step)
+  }
+}
+
+/** Plays a scene in a lab that stands with its realservers, and starts the director. */
+export async function playScene(
+  scene: Scene,
+  lab: Lab,
+  tell: (step: SceneStep) => void,
+): Promise<Played> {
+  const director = await lab.startDirector(scene.director ?? [])
+  const stage = new Stage(lab, director, tell)
+  await scene.play(stage)
+  const failures = stage.steps.flatMap((step) =>
+    step.kind === 'claim' && !step.holds ? [step.text] : [],
+  )
+  if (!stage.steps.some(({ kind }) => kind === 'claim')) failures.push('the scene claimed nothing')
+  const { name, title, question, remember } = scene
+  const { lab: labName, engine } = lab.state
+  const { steps } = stage
+  return { scene: name, title, question, lab: labName, engine, steps, remember, failures }
+}
+
+/** The parts of an IPv4 packet that scenes look at; null for other frames. */
+export interface Packet4 {
+  readonly source: string
+  readonly destination: string
+  readonly protocol: number
+  readonly sourcePort: number
+  readonly destinationPort: number
+  readonly tcpFlags: number
+}
+
+export const TCP = 6
+export const UDP = 17
+export const TCP_RST = 0x04
+export const TCP_SYN = 0x02
+
+export function packet4({ bytes }: CapturedFrame): Packet4 | null {
+  const packet = ipPacket(bytes)
+  if (packet === null || packet[0]! >> 4 !== 4) return null
+  const at = (packet[0]! & 0x0f) * 4
+  const protocol = packet[9]!
+  const hasPorts = (protocol === TCP || protocol === UDP) && packet.length >= at + 4
+  return {
+    source: packet.subarray(12, 16).join('.'),
+    destination: packet.subarray(16, 20).join('.'),
+    protocol,
+    sourcePort: hasPorts ? packet.readUInt16BE(at) : 0,
+    destinationPort: hasPorts ? packet.readUInt16BE(at + 2) : 0,
+    tcpFlags: protocol === TCP && packet.length >= at + 14 ? packet[at + 13]! : 0,
+  }
+}
+
+/** The MAC addresses that said "I have `address`", in order of their answers. */
+export function arpAnswers(frames: readonly CapturedFrame[], address: string): string[] {
+  return frames
+    .filter(({ bytes }) => bytes.readUInt16BE(12) === 0x0806 && bytes.readUInt16BE(20) === 2)
+    .filter(({ bytes }) => bytes.subarray(28, 32).join('.') === address)
+    .map(({ bytes }) => [...bytes.subarray(22, 28)].map(hex).join(':'))
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
+}
