@@ -42,6 +42,18 @@ export function noteError(
   }
 }
 
+/** The same for the error that stands last in the outbox. */
+export function noteLastAnswer(
+  state: DirectorState,
+  view: DataView,
+  frame: number,
+  ip: number,
+  end: number,
+): void {
+  const { outbox } = state
+  noteError(state, view, ip, end, outbox.length[outbox.count - 1] - (ip - frame))
+}
+
 /**
  * Notes the answer that stands last in the outbox, to the packet `[ip, end)` in the frame at
  * `frame`, if `verdict` says that there is one. `slot` is the TCP connection that it resets, or
@@ -57,12 +69,12 @@ export function noteOwnAnswer(
   slot: number,
 ): void {
   if (verdict !== NO_SERVICE && verdict !== PROTOCOL_UNREACHABLE) return
-  const { balancer, outbox } = state
-  const bytes = outbox.length[outbox.count - 1] - (ip - frame)
   if (slot < 0) {
-    noteError(state, view, ip, end, bytes)
+    noteLastAnswer(state, view, frame, ip, end)
     return
   }
+  const { balancer, outbox } = state
+  const bytes = outbox.length[outbox.count - 1] - (ip - frame)
   const table = view.getUint8(ip) >>> 4 === 4 ? balancer.connections4 : balancer.connections6
   const destination = table.destination(slot)
   balancer.accountAnswer(destination, bytes)

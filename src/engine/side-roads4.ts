@@ -18,7 +18,7 @@ import { isServed, turned } from './event.js'
 import { flowPorts, flowProtocol, isIpsec } from './ipsec-road.js'
 import { markOf4 } from './marked.js'
 import { isMartian4 } from './martian.js'
-import { noteOwnAnswer } from './own-answer.js'
+import { noteLastAnswer, noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
 import {
   ANSWER_LIMITED,
@@ -187,9 +187,16 @@ export class SideRoads4 {
     return verdict
   }
 
-  /** The service has no destination to choose: port unreachable, to TCP as to UDP. */
+  /**
+   * The service has no destination to choose: port unreachable, to TCP as to UDP. It counts for a
+   * connection that has ended with this packet, such as a SYN on one in CLOSE: that is still found.
+   */
   noDestination(batch: Batch, frame: number, ip: number): Verdict {
-    return this.#unreachable(batch, frame, ip, icmp.CODE_PORT_UNREACHABLE, NO_DESTINATION)
+    const verdict = this.#unreachable(batch, frame, ip, icmp.CODE_PORT_UNREACHABLE, NO_DESTINATION)
+    const { view } = batch
+    const end = ip + ipv4.totalLength(view, ip)
+    if (verdict === NO_DESTINATION) noteLastAnswer(this.#state, view, frame, ip, end)
+    return verdict
   }
 
   /** Answers as a host on which nobody listens; `verdict` is what that is called here. */

@@ -28,7 +28,7 @@ import {
   refusalPointer,
   whereNamed,
 } from './options6.js'
-import { noteOwnAnswer } from './own-answer.js'
+import { noteLastAnswer, noteOwnAnswer } from './own-answer.js'
 import type { Transmitter } from './transmitter.js'
 import {
   ANSWER_LIMITED,
@@ -231,9 +231,11 @@ export class SideRoads6 {
     return sent > 0 ? EXTENSION_REFUSED : ANSWER_LIMITED
   }
 
-  /** The service has no destination to choose: port unreachable, to TCP as to UDP. */
+  /** As for IPv4: the service has no destination to choose. */
   noDestination(batch: Batch, frame: number, ip: number, end: number): Verdict {
-    return this.#portUnreachable(batch, frame, ip, end, NO_DESTINATION)
+    const verdict = this.#portUnreachable(batch, frame, ip, end, NO_DESTINATION)
+    if (verdict === NO_DESTINATION) noteLastAnswer(this.#state, batch.view, frame, ip, end)
+    return verdict
   }
 
   /** Answers as a host on which nobody listens; `verdict` is what that is called here. */

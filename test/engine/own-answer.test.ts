@@ -107,3 +107,23 @@ t.test(
     )
   },
 )
+
+t.test('that nobody is there counts for the connection that a SYN has just ended', async (t) => {
+  for (const [header, key] of [
+    [{ ipv4: { source: CLIENT, destination: VIP } }, service()],
+    [{ ipv6: { source: CLIENT6, destination: VIP6 } }, service(80, 'tcp', VIP6)],
+  ] as const) {
+    const world = new World({ services: [{ service: key, to: [{ n: 2, upper: 1 }] }] })
+    const segment = (flags: string): FrameSpec => ({
+      ...header,
+      tcp: { sport: 40_000, dport: 80, flags },
+    })
+    t.same(world.send(segment('S'), segment('.')).verdicts, ['forwarded', 'forwarded'])
+    t.same(world.send(segment('S')).verdicts, ['no-destination'], 'the old one still counts')
+    const { destinations } = world.director.balancer
+    t.equal(destinations.statistic(0, STAT_OUT_PACKETS), 1)
+    t.equal(destinations.statistic(0, STAT_OUT_BYTES), 'ipv4' in header ? 68 : 108)
+    world.wait(20)
+    t.same(world.send(segment('S')).verdicts, ['forwarded'])
+  }
+})
