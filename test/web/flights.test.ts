@@ -1,7 +1,7 @@
 /** Frames in the figure of the live page: along which lines, and in which time. */
 import t from 'tap'
 import type { Moment, WireFrame } from '../../src/web/moment.js'
-import { BOX_HEIGHT, BUS_Y, PLACES, pointAt, wayOf } from '../../src/web/page/figure.js'
+import { BUS_Y, boxHeight, PLACES, pointAt, wayOf } from '../../src/web/page/figure.js'
 import { Flights } from '../../src/web/page/flights.js'
 import { quantile, rateBetween } from '../../src/web/page/rates.js'
 
@@ -14,7 +14,7 @@ t.test('ways run along the lines, from box to box', async (t) => {
     way.map(({ x }) => x),
     [PLACES.director.x, PLACES.director.x, PLACES.rs3.x, PLACES.rs3.x],
   )
-  t.equal(way[0].y, PLACES.director.y - BOX_HEIGHT / 2)
+  t.equal(way[0].y, PLACES.director.y - boxHeight('director') / 2)
   t.same(pointAt(way, 0), way[0])
   t.same(pointAt(way, 1), way[3])
   t.equal(pointAt(way, 0.5).y, BUS_Y)

@@ -13,7 +13,8 @@ import { picture, whyNoBrowser, withPage, wrongs } from './browser.js'
 
 const PAGE = pathToFileURL('build/page/index.html').href
 const skip = whyNoBrowser()
-t.setTimeout(120_000)
+// Of a browser, on a machine that may be busy.
+t.setTimeout(300_000)
 
 const VIEWS = ['journey', 'frame', 'source', 'tables'] as const
 

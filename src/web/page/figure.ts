@@ -6,19 +6,23 @@ export interface Point {
 }
 
 export const WIDTH = 1000
-export const HEIGHT = 490
+export const HEIGHT = 410
 export const BOX_WIDTH = 232
-export const BOX_HEIGHT = 104
 /** The segment: one line to which the router, the director and the realservers are joined. */
-export const BUS_Y = 322
+export const BUS_Y = 252
 
 export const PLACES: Readonly<Record<string, Point>> = {
-  client: { x: 375, y: 56 },
-  router: { x: 375, y: 214 },
-  director: { x: 125, y: 426 },
-  rs1: { x: 375, y: 426 },
-  rs2: { x: 625, y: 426 },
-  rs3: { x: 875, y: 426 },
+  client: { x: 375, y: 44 },
+  router: { x: 375, y: 174 },
+  director: { x: 125, y: 352 },
+  rs1: { x: 375, y: 352 },
+  rs2: { x: 625, y: 352 },
+  rs3: { x: 875, y: 352 },
+}
+
+/** How high the box of a host is: those of the segment have a VIP to tell of. */
+export function boxHeight(name: string): number {
+  return name === 'client' || name === 'router' ? 80 : 108
 }
 
 /** The way of a frame from a host to another, corner by corner. */
@@ -26,14 +30,15 @@ export function wayOf(from: string, to: string): Point[] {
   const [a, b] = [PLACES[from], PLACES[to]]
   if (a === undefined || b === undefined) return []
   const isOwnWire = from === 'client' || to === 'client'
-  if (isOwnWire) return [towards(a, b.y), towards(b, a.y)]
+  if (isOwnWire) return [edgeOf(from, b.y), edgeOf(to, a.y)]
   const corners = [a, b].map(({ x }) => ({ x, y: BUS_Y }))
-  return [towards(a, BUS_Y), ...corners, towards(b, BUS_Y)]
+  return [edgeOf(from, BUS_Y), ...corners, edgeOf(to, BUS_Y)]
 }
 
-/** Where the box at `place` ends in the direction of the height `y`: frames are seen outside. */
-function towards({ x, y: middle }: Point, y: number): Point {
-  return { x, y: middle + (Math.sign(y - middle) * BOX_HEIGHT) / 2 }
+/** Where the box of a host ends in the direction of the height `y`: frames are seen outside. */
+function edgeOf(name: string, y: number): Point {
+  const { x, y: middle } = PLACES[name]
+  return { x, y: middle + (Math.sign(y - middle) * boxHeight(name)) / 2 }
 }
 
 /** The point at which the share `part` of a way is behind. */

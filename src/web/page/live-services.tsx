@@ -1,4 +1,5 @@
 /** The services of a running director, with what can be turned about them. */
+import { useEffect, useState } from 'preact/hooks'
 import { SCHEDULERS } from '../../balance/schedulers/index.js'
 import { serviceText } from '../../cli/ipvsadm/endpoint-text.js'
 import type { DestinationListing, ServiceListing } from '../../control/listing.js'
@@ -90,14 +91,7 @@ function Realserver({ texts, listed, each, change }: RealserverProps) {
       </th>
       <td class="mac">{mac ?? '?'}</td>
       <td>
-        <input
-          type="number"
-          min={0}
-          max={WEIGHT_MAX}
-          value={weight}
-          aria-label={`${texts.weight} ${address}`}
-          onChange={(event) => set(event.currentTarget.valueAsNumber)}
-        />
+        <WeightInput label={`${texts.weight} ${address}`} {...{ weight, set }} />
       </td>
       <td>
         <button type="button" onClick={() => set(isQuiet ? 1 : 0)}>
@@ -110,5 +104,29 @@ function Realserver({ texts, listed, each, change }: RealserverProps) {
       <td>{statistics.connections}</td>
       <td>{shortNumber(rates.inPacketsPerSecond)}</td>
     </tr>
+  )
+}
+
+interface WeightInputProps {
+  readonly label: string
+  readonly weight: number
+  set(weight: number): void
+}
+
+/** What is being typed stands until it is done or left: news of the director come in between. */
+function WeightInput({ label, weight, set }: WeightInputProps) {
+  const [draft, setDraft] = useState<string | null>(null)
+  useEffect(() => setDraft(null), [weight])
+  return (
+    <input
+      type="number"
+      min={0}
+      max={WEIGHT_MAX}
+      value={draft ?? String(weight)}
+      aria-label={label}
+      onInput={(event) => setDraft(event.currentTarget.value)}
+      onChange={(event) => set(event.currentTarget.valueAsNumber)}
+      onBlur={() => setDraft(null)}
+    />
   )
 }

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { frameText } from '../../offline/flow.js'
 import type { LabHost, LabStateNow, WireEvent, WireFrame } from '../moment.js'
 import { shortNumber } from './chart.jsx'
-import { BOX_HEIGHT, BOX_WIDTH, BUS_Y, HEIGHT, PLACES, pointAt, WIDTH, wayOf } from './figure.js'
+import { BOX_WIDTH, BUS_Y, boxHeight, HEIGHT, PLACES, pointAt, WIDTH, wayOf } from './figure.js'
 import { type Flight, Flights, type Speed } from './flights.js'
 import { FrameDetail } from './frame-detail.jsx'
 import { bytesOfHex } from './hex.jsx'
@@ -199,7 +199,8 @@ function kindOf({ hex, from }: WireFrame): string {
 function HostBox({ texts, host, vip }: { texts: Texts; host: LabHost; vip: string }) {
   const { name, address, mac, vip: place, isAlive, isSilent } = host
   const { x, y } = PLACES[name] ?? { x: -BOX_WIDTH, y: 0 }
-  const [left, top] = [x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2]
+  const height = boxHeight(name)
+  const [left, top] = [x - BOX_WIDTH / 2, y - height / 2]
   const { live } = texts
   const lines = [address, mac]
   if (place !== null) lines.push(`VIP ${vip} (${place})`)
@@ -208,16 +209,16 @@ function HostBox({ texts, host, vip }: { texts: Texts; host: LabHost; vip: strin
   const isWrong = !isAlive || isSilent === false
   return (
     <g class={isWrong ? 'host wrong' : 'host'}>
-      <rect x={left} y={top} width={BOX_WIDTH} height={BOX_HEIGHT} rx="10" />
-      <text class="name" x={x} y={top + 22}>
+      <rect x={left} y={top} width={BOX_WIDTH} height={height} rx="10" />
+      <text class="name" x={x} y={top + 24}>
         {name}
       </text>
       {lines.map((line, i) => (
-        <text key={line} x={x} y={top + 42 + 18 * i}>
+        <text key={line} x={x} y={top + 44 + 19 * i}>
           {line}
         </text>
       ))}
-      <text class="note" x={x} y={top + BOX_HEIGHT - 8}>
+      <text class="note" x={x} y={top + height - 8}>
         {note}
       </text>
     </g>
