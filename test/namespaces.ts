@@ -16,10 +16,7 @@
  * MAC addresses are 02:00:00:00:HH:LL, host and link counted from 1: see `macOf`.
  */
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { check, setns } from '../src/native/libc.js'
-
-const CLONE_NEWNET = 0x40000000
+import { insideNamespace } from '../src/native/namespace.js'
 
 export interface LabPlan {
   readonly hosts: readonly string[]
@@ -145,23 +142,9 @@ export function makeNamespaces(t: TestLike, plan: LabPlan): Lab | undefined {
       return child
     },
     inside(host, body) {
-      return within(`/run/netns/${nameOf(host)}`, body)
+      return insideNamespace(`/run/netns/${nameOf(host)}`, body)
     },
     close,
-  }
-}
-
-/** Runs `body` with this thread in the network namespace at `path`, and comes back. */
-export function within<T>(path: string, body: () => T): T {
-  const home = openSync('/proc/thread-self/ns/net', 'r')
-  const there = openSync(path, 'r')
-  try {
-    check(setns(there, CLONE_NEWNET), 'setns', path)
-    return body()
-  } finally {
-    check(setns(home, CLONE_NEWNET), 'setns', 'home')
-    closeSync(there)
-    closeSync(home)
   }
 }
 

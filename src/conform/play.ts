@@ -5,9 +5,10 @@
 import { RuleError } from '../balance/rule.js'
 import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { isSameListing, isSameOut } from './compare.js'
+import { LISTINGS } from './listings.js'
 import { outcome } from './outcome.js'
 import { frameBytes } from './packet-bytes.js'
-import type { Arguments, CommandOut, Listing, Recording, Step } from './recording.js'
+import type { Arguments, CommandOut, Recording, Step } from './recording.js'
 import { World } from './world.js'
 
 /** A step whose outcome is another than the kernel's. */
@@ -29,16 +30,6 @@ export interface PlayOptions {
   readonly limit?: number
   /** The kernel to follow, where they differ. */
   readonly kernel?: FollowedKernel
-}
-
-const LISTINGS: Readonly<Record<Listing, Arguments>> = {
-  Ln: ['-Ln'],
-  Lnc: ['-Lnc'],
-  stats: ['-Ln', '--stats', '--exact'],
-  thresholds: ['-Ln', '--thresholds'],
-  persistent: ['-Ln', '--persistent-conn'],
-  timeout: ['-Ln', '--timeout'],
-  Sn: ['-Sn'],
 }
 
 /**

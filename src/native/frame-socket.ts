@@ -1,9 +1,9 @@
 /**
  * A plain packet socket (packet(7)) for tools that look at a few frames or send a few: the lab's
- * captures and the doctor's ARP requests. One system call a frame and no ring: the director's own
+ * captures, the doctor's ARP requests, the oracle's packets. One system call a frame and no ring: the director's own
  * port is `port/af-packet.ts`. It sees frames in both directions, those that this host sends too.
  */
-import { ETH_P_ALL, linkAddress } from './if-packet.js'
+import { ETH_P_ALL, linkAddress, PACKET_IGNORE_OUTGOING, SOL_PACKET } from './if-packet.js'
 import { type Interface, readInterface } from './interfaces.js'
 import {
   bind,
@@ -12,6 +12,7 @@ import {
   errno,
   errnoOf,
   ioctl,
+  poll,
   read,
   SystemCallError,
   socket,
@@ -19,11 +20,14 @@ import {
 } from './libc.js'
 import {
   AF_PACKET,
+  POLLIN,
+  pollfd,
   SO_RCVBUF,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_RAW,
   SOL_SOCKET,
+  setOption,
   tryOption,
 } from './socket.js'
 
@@ -46,7 +50,10 @@ export class FrameSocket {
   readonly #buffer = new Uint8Array(FRAME_BYTES_MAX)
   readonly #time = new DataView(new ArrayBuffer(TIMESPEC_BYTES))
 
-  constructor(interfaceName: string) {
+  readonly #poll = new Int32Array(pollfd.size / 4)
+
+  /** With `incomingOnly` it does not see what this host sends. */
+  constructor(interfaceName: string, options: { readonly incomingOnly?: boolean } = {}) {
     this.interface = readInterface(interfaceName)
     const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK
     // Protocol 0 hears nothing: no frame of another interface comes in before `bind`.
@@ -54,6 +61,9 @@ export class FrameSocket {
     tryOption(this.#fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES)
     const address = linkAddress(AF_PACKET, this.interface.index, ETH_P_ALL)
     try {
+      if (options.incomingOnly === true) {
+        setOption(this.#fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, 'PACKET_IGNORE_OUTGOING')
+      }
       check(bind(this.#fd, address, address.byteLength), 'bind', interfaceName)
     } catch (error) {
       close(this.#fd)
@@ -80,6 +90,13 @@ export class FrameSocket {
     if (ioctl(this.#fd, SIOCGSTAMPNS, this.#time) === -1) return null
     const seconds = Number(this.#time.getBigInt64(0, true))
     return seconds * 1e6 + Number(this.#time.getBigInt64(8, true)) / 1e3
+  }
+
+  /** Blocks this thread until a frame waits, and says whether one does; or `ms` have passed. */
+  wait(ms: number): boolean {
+    this.#poll[pollfd.fd >> 2] = this.#fd
+    this.#poll[pollfd.events >> 2] = POLLIN
+    return poll(this.#poll, 1, ms) > 0
   }
 
   send(frame: Uint8Array): void {

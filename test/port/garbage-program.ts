@@ -11,11 +11,11 @@ import { type HeapProfiler, Session } from 'node:inspector/promises'
 import type { Port } from '../../src/engine/port.js'
 import { FORWARDED } from '../../src/engine/verdict.js'
 import { addressOf } from '../../src/native/libc.js'
+import { insideNamespace } from '../../src/native/namespace.js'
 import { openAfPacket } from '../../src/port/af-packet.js'
 import { openAfXdp } from '../../src/port/af-xdp.js'
 import { SendVector } from '../../src/port/send-vector.js'
 import { build } from '../../src/wire/build.js'
-import { within } from '../namespaces.js'
 import { RawPeer } from './raw-peer.js'
 
 const ROW = 256
@@ -25,9 +25,9 @@ const WARM_UP_ROUNDS = 2000
 const ROUNDS = 2000
 const [clientPath, directorPath, mac, engine] = process.argv.slice(2)
 
-const client = within(clientPath, () => new RawPeer('eth0'))
+const client = insideNamespace(clientPath, () => new RawPeer('eth0'))
 const open = engine === 'af_xdp' ? openAfXdp : openAfPacket
-const port: Port = within(directorPath, () => open({ interfaces: ['in', 'out'] }))
+const port: Port = insideNamespace(directorPath, () => open({ interfaces: ['in', 'out'] }))
 port.serve(['10.9.0.2'])
 const memory = new Uint8Array(ROW * SLOT_BYTES)
 const base = addressOf(memory)

@@ -1,0 +1,123 @@
+/**
+ * The two shell scripts between which Linux runs: one makes the network in which the kernel is
+ * started, the other is the first process inside it.
+ *
+ * The first runs in network, mount and process namespaces of its own that have no names, so that
+ * all of it (links, files, processes) is gone when its process is, however that ends.
+ */
+
+export const DIRECTOR_MAC = '02:00:00:00:ff:01'
+export const READY = '@@READY'
+/** Behind the output of a command, with its exit status. */
+export const END = '@@END'
+/** The interface on which the recorder sends and hears. */
+export const RECORDER_INTERFACE = 'v1'
+
+const SCHEDULERS = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'
+
+/** Modules of a scenario. All go when the next begins, the dependent ones first. */
+const MARK_MODULES = 'iptable_mangle ip6table_mangle xt_mark xt_multiport'
+const FILTER_MODULES = `${MARK_MODULES} ip_tables ip6_tables`
+
+/**
+ * Links, then the kernel as this very process. Its memory, its sockets and its init lie on a
+ * /tmp that nobody else sees. Checksums are computed before frames cross the pair.
+ */
+export function launchScript(): string {
+  return `set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /tmp
+printf '%s' "$1" > /tmp/init
+chmod +x /tmp/init
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+ip link add v0 address ${DIRECTOR_MAC} type veth peer name ${RECORDER_INTERFACE}
+ip link set v0 arp off
+ethtool -K v0 tx off >/dev/null
+ethtool -K ${RECORDER_INTERFACE} tx off >/dev/null
+ip link set v0 up
+ip link set ${RECORDER_INTERFACE} up
+export HOME=/tmp TMPDIR=/tmp
+exec linux.uml mem=256M root=/dev/root rootfstype=hostfs rootflags=/ ro init=/tmp/init \\
+  con0=fd:0,fd:1 con=null quiet umid=director \\
+  vec0:transport=raw,ifname=v0,depth=128,mac=${DIRECTOR_MAC}
+`
+}
+
+/**
+ * The network of the recordings (`test/fixtures/decisions/README.md`), then commands from the
+ * console, each answered by its output and its exit status. The end of input halts the machine.
+ */
+export function initScript(): string {
+  return `#!/bin/sh
+mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
+stty -echo -onlcr
+echo 1 > /proc/sys/kernel/printk
+# Debian keeps this kernel's modules in a place of their own, and / cannot be written to.
+mkdir -p /tmp/root/lib /tmp/root/usr/lib
+ln -s /usr/lib/uml/modules /tmp/root/lib/modules
+ln -s /usr/lib/uml/modules /tmp/root/usr/lib/modules
+export MODPROBE_OPTIONS='-d /tmp/root'
+modprobe ipv6
+for key in addr_gen_mode=1 accept_dad=0 dad_transmits=0 autoconf=0 accept_ra=0 \\
+  router_solicitations=0; do
+  sysctl -qw net.ipv6.conf.default.$key net.ipv6.conf.vec0.$key
+done
+# Every error is to be seen.
+sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000 \\
+  net.ipv4.icmp_msgs_burst=100000 net.ipv6.icmp.ratelimit=0
+ip link set lo up
+# Receive offload could deliver a packet after the one that follows it.
+ethtool -K vec0 gro off > /dev/null 2>&1
+ip link set vec0 up
+ip addr add 192.168.1.1/24 dev vec0
+ip addr add 2001:db8:1::1/64 dev vec0 nodad
+n=2
+while [ $n -le 254 ]; do
+  mac=$(printf '02:00:00:00:00:%02x' $n)
+  printf 'neigh replace 192.168.1.%d lladdr %s dev vec0 nud permanent\\n' $n $mac
+  printf 'neigh replace 2001:db8:1::%x lladdr %s dev vec0 nud permanent\\n' $n $mac
+  n=$((n + 1))
+done > /tmp/neighbours
+ip -batch /tmp/neighbours
+ip route add default via 192.168.1.254
+ip route add default via 2001:db8:1::fe dev vec0
+
+unload() {
+  for module in "$@"; do
+    [ ! -e /sys/module/$module ] || modprobe -r $module 2> /dev/null || true
+  done
+}
+# IPVS as the machine booted: no connection, no deleted server in its trash, each setting as it was.
+fresh() {
+  if [ -e /proc/net/ip_vs ]; then
+    ipvsadm -C
+    for name in ${SCHEDULERS}; do unload ip_vs_$name; done
+    modprobe -r ip_vs || return 1
+  fi
+  # The first IPv6 service switches defragmentation on, and nothing switches it off.
+  [ ! -e /sys/module/iptable_mangle ] || iptables-legacy -t mangle -F
+  [ ! -e /sys/module/ip6table_mangle ] || ip6tables-legacy -t mangle -F
+  unload ${FILTER_MODULES} nf_conntrack nf_defrag_ipv6 nf_defrag_ipv4
+  ip -4 -o addr show dev vec0 | awk '$4 ~ "/32$" { print "addr del", $4, "dev vec0" }' > /tmp/old
+  ip -6 -o addr show dev vec0 | awk '$4 ~ "/128$" { print "addr del", $4, "dev vec0" }' >> /tmp/old
+  ip -batch /tmp/old || return 1
+  for family in -4 -6; do
+    ip $family route show | awk '/ mtu / { print "route del", $1, "dev vec0" }' > /tmp/old
+    ip $family -batch /tmp/old || return 1
+    while ip $family rule del lookup 100 2> /dev/null; do :; done
+    ip $family route flush table 100 2> /dev/null
+  done
+  ip -6 route flush cache
+  modprobe ip_vs || return 1
+  for name in ${SCHEDULERS}; do modprobe ip_vs_$name || return 1; done
+}
+
+echo ${READY}
+while IFS= read -r line; do
+  eval "$line" 2>&1
+  echo "${END} $?"
+done
+halt -f
+`
+}
