@@ -34,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The page in the browser: what it takes from these folders imports nothing of Node, or it would
   // not compile (below) and the bundler would refuse it.
   web: [...PURE, 'port', 'control', 'offline', 'cli', 'lab'],
+  oracle: [...PURE, 'native', 'conform'],
   cli: [
     ...PURE,
     'native',
@@ -333,6 +334,7 @@ t.test('no file is dead', async (t) => {
   const bins = Object.values(manifest.bin as Record<string, string>)
   const entries = new Set([
     'src/index.ts',
+    'src/oracle/program.ts', // npm run oracle
     'src/web/page/main.tsx', // scripts/page.mjs
     'src/web/page/live-main.tsx',
     ...bins.map((path) => path.replace(/^build\//, '').replace(/\.js$/, '.ts')),

@@ -103,14 +103,14 @@ export class World {
     return [...this.#port.sent]
   }
 
-  /** Runs ipvsadm. */
-  async ipvsadm(args: Arguments): Promise<CommandOut> {
+  /** Runs ipvsadm, with these lines as its standard input. */
+  async ipvsadm(args: Arguments, input = ''): Promise<CommandOut> {
     let stdout = ''
     const write = (text: string) => {
       stdout += text
     }
     const rc = await run(['ipvsadm', ...args], {
-      input: nothing(),
+      input: textOf(input),
       director: this.#client,
       names: new FileNames(
         () => '',
@@ -153,7 +153,9 @@ function markRule({ mark, proto, src, dst, dports }: MarkRule): Rule {
   return { mark, protocol: proto as MarkProtocol, source: src, destination: dst, ports: dports }
 }
 
-async function* nothing(): AsyncGenerator<string> {}
+async function* textOf(text: string): AsyncGenerator<string> {
+  if (text !== '') yield text
+}
 
 function vipOf(address: string): Vip {
   const family = familyOf(address)

@@ -1,7 +1,8 @@
 /**
  * A plain packet socket (packet(7)) for tools that look at a few frames or send a few: the lab's
- * captures, the doctor's ARP requests, the oracle's packets. One system call a frame and no ring: the director's own
- * port is `port/af-packet.ts`. It sees frames in both directions, those that this host sends too.
+ * captures, the doctor's ARP requests, the oracle's packets. One system call a frame and no ring:
+ * the director's own port is `port/af-packet.ts`. Unless told otherwise it sees frames in both
+ * directions, those that this host sends too.
  */
 import { ETH_P_ALL, linkAddress, PACKET_IGNORE_OUTGOING, SOL_PACKET } from './if-packet.js'
 import { type Interface, readInterface } from './interfaces.js'

@@ -8,7 +8,7 @@ import type { Scenario, ScenarioStep } from './scenario.js'
 export const KINDS = ['ipv4', 'ipv6', 'sctp', 'fwmark'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** Settings that decide about packets. Where one says how, it is set before the one that says it. */
+/** Settings that decide about packets. What says how is set first. */
 const SETTINGS: readonly Readonly<Record<string, string>>[] = [
   { conn_reuse_mode: '0' },
   { conn_reuse_mode: '2' },

@@ -1,4 +1,4 @@
-/** Clients of random services: what they send, in and out of order, and what goes wrong on the way. */
+/** Clients of random services: what they send, in order or not, and what goes wrong on the way. */
 import type { Extension, Send } from '../conform/recording.js'
 import type { Chance } from './chance.js'
 import type { Point, RandomService } from './random-service.js'
