@@ -3,8 +3,8 @@
  * machine, read-only, its one interface a pair of links to us. See `scripts.ts`.
  *
  * It cannot outlive us. The kernel kills it when the thread that started it ends
- * (PR_SET_PDEATHSIG), and its helpers with it, as it is the first process of a namespace of its own; what it made goes
- * with its namespaces.
+ * (PR_SET_PDEATHSIG), and its helpers with it, as it is the first process of a namespace of its
+ * own; what it made goes with its namespaces.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
