@@ -351,6 +351,7 @@ export class RuleBook {
       now: () => balancer.tick,
       sysctls: balancer.sysctls,
       random: balancer.random,
+      turn: balancer.peers?.turn(service) ?? null,
     }
   }
 }

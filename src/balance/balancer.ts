@@ -18,6 +18,7 @@ import { EntryDropper } from './drop-entry.js'
 import { DueEndings, OrphanSearch } from './endings.js'
 import type { Limits } from './limits.js'
 import { MarkTable } from './marks.js'
+import type { Peers } from './peers.js'
 import { Persistence } from './persistence.js'
 import { Random } from './random.js'
 import { type Region, regionBytes } from './region.js'
@@ -66,6 +67,8 @@ export class Balancer {
   readonly dropper: EntryDropper
   /** For schedulers that draw lots. */
   readonly random: Random
+  /** The other workers, if there are any. */
+  peers: Peers | null = null
   /** The tick of the current breath. */
   tick = 0
   /** Filled by the caller before `choose`. */
@@ -87,12 +90,8 @@ export class Balancer {
     this.connections4 = new ConnectionTable(region, 4, limits.connections4, seed)
     this.connections6 = new ConnectionTable(region, 6, limits.connections6, seed ^ 0x5bd1e995)
     this.templates = new TemplateTable(region, limits.templates, seed ^ 0x1b873593)
-    this.persistence = new Persistence(
-      this.services,
-      this.destinations,
-      this.templates,
-      this.sysctls,
-    )
+    const { services, destinations, templates, sysctls } = this
+    this.persistence = new Persistence(services, destinations, templates, sysctls)
     this.thresholds = new Thresholds(this.destinations, kernel)
     this.defence = new Defence(this.sysctls, [this.connections4, this.connections6])
     this.dropper = new EntryDropper(this, seed)
@@ -132,6 +131,7 @@ export class Balancer {
     this.orphans.advance()
     this.defence.advance(this.tick)
     this.dropper.advance(this.tick)
+    this.peers?.advance()
   }
 
   /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
@@ -380,9 +380,8 @@ export class Balancer {
 
   /** Load of a destination as the least-connection schedulers see it. */
   overhead(destination: number): number {
-    const { destinations } = this
-    const active = destinations.active(destination)
-    const rest = destinations.inactive(destination)
+    const active = this.destinations.activeOfAll(destination)
+    const rest = this.destinations.inactiveOfAll(destination)
     // The newer kernel adds the total where the older added the inactive ones.
     return (this.kernel === '6.1.176' ? 256 : 257) * active + rest
   }

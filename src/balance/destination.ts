@@ -44,6 +44,8 @@ const METHOD = 25
 const LAST_WEIGHT = 26
 const PROTOCOL = 27
 const FAMILY = 28
+const ELSEWHERE_ACTIVE = 29
+const ELSEWHERE_INACTIVE = 30
 
 /** In its service's list, not in the trash. */
 export const AVAILABLE = 1
@@ -138,6 +140,32 @@ export class DestinationTable {
   total(slot: number): number {
     const at = slot * WORDS
     return this.words[at + ACTIVE] + this.words[at + INACTIVE]
+  }
+
+  /** As `active`, `inactive` and `total`, with what other workers have: what decisions go by. */
+  activeOfAll(slot: number): number {
+    const at = slot * WORDS
+    return this.words[at + ACTIVE] + this.words[at + ELSEWHERE_ACTIVE]
+  }
+
+  inactiveOfAll(slot: number): number {
+    const at = slot * WORDS
+    return this.words[at + INACTIVE] + this.words[at + ELSEWHERE_INACTIVE]
+  }
+
+  totalOfAll(slot: number): number {
+    return this.activeOfAll(slot) + this.inactiveOfAll(slot)
+  }
+
+  /** What other workers have counted, as of now. */
+  setElsewhere(slot: number, active: number, inactive: number): void {
+    this.words[slot * WORDS + ELSEWHERE_ACTIVE] = active
+    this.words[slot * WORDS + ELSEWHERE_INACTIVE] = inactive
+  }
+
+  /** All records at this index and beyond have never been used. */
+  get highWater(): number {
+    return this.#next
   }
 
   persistent(slot: number): number {

@@ -9,6 +9,7 @@ import type { DestinationTable } from './destination.js'
 import type { Random } from './random.js'
 import type { ServiceTable } from './service.js'
 import type { Sysctls } from './sysctl.js'
+import type { Turn } from './turn.js'
 
 /** Who wants to be served: filled anew for each choice, never kept. Addresses are four words. */
 export class Flow {
@@ -57,6 +58,13 @@ export interface Pool {
   now(): number
   readonly sysctls: Sysctls
   readonly random: Random
+  /** For schedulers that go by turns: the turn of all workers; null if there is one worker. */
+  readonly turn: Turn | null
+}
+
+/** Is it one of this service's, not deleted or passed on to another? */
+export function isMember({ destinations, service }: Pool, destination: number): boolean {
+  return destinations.isAvailable(destination) && destinations.service(destination) === service
 }
 
 /** One candidate as `uipvs explain` shows it. Lower scores win where a scheduler has scores. */

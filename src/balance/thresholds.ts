@@ -23,7 +23,7 @@ export class Thresholds {
   bound(destination: number): void {
     const upper = this.#destinations.upper(destination)
     if (upper === 0) return
-    const total = this.#destinations.total(destination)
+    const total = this.#destinations.totalOfAll(destination)
     if (this.#isOlder ? total >= upper : total === upper) {
       this.#destinations.setFlag(destination, OVERLOAD)
     }
@@ -33,7 +33,7 @@ export class Thresholds {
   unbound(destination: number): void {
     const upper = this.#destinations.upper(destination)
     const lower = this.#destinations.lower(destination)
-    const total = this.#destinations.total(destination)
+    const total = this.#destinations.totalOfAll(destination)
     let hasRoom: boolean
     if (!this.#isOlder) hasRoom = total + 1 === lowerLimit(upper, lower)
     else if (lower !== 0) hasRoom = total < lower
@@ -41,12 +41,31 @@ export class Thresholds {
     if (hasRoom) this.#destinations.clearFlag(destination, OVERLOAD)
   }
 
+  /** Other workers have `change` connections more, or fewer, than when they were last asked. */
+  changedElsewhere(destination: number, change: number): void {
+    const destinations = this.#destinations
+    const upper = destinations.upper(destination)
+    if (upper === 0 || change === 0) return
+    const total = destinations.totalOfAll(destination)
+    if (change > 0) {
+      if (total >= upper) destinations.setFlag(destination, OVERLOAD)
+    } else if (this.#hasRoom(total, upper, destinations.lower(destination))) {
+      destinations.clearFlag(destination, OVERLOAD)
+    }
+  }
+
+  /** By the rule of the kernel that is followed, at whatever total one arrives. */
+  #hasRoom(total: number, upper: number, lower: number): boolean {
+    if (!this.#isOlder) return total < lowerLimit(upper, lower)
+    return lower !== 0 ? total < lower : total * 4 < upper * 3
+  }
+
   /** Thresholds were set anew: by an edit, or when a destination came back from the trash. */
   changed(destination: number, oldUpper: number, oldLower: number): void {
     const destinations = this.#destinations
     const upper = destinations.upper(destination)
     const lower = destinations.lower(destination)
-    const total = destinations.total(destination)
+    const total = destinations.totalOfAll(destination)
     if (this.#isOlder) {
       if (upper === 0 || upper > oldUpper) destinations.clearFlag(destination, OVERLOAD)
       return

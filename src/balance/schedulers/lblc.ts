@@ -3,7 +3,7 @@
  * address went, and sends it there again until that one has more active connections than its weight
  * while another has less than half of its own. Made for caches behind many addresses.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
 import { TICKS_PER_S } from '../timer-wheel.js'
 import { AddressMap } from './address-map.js'
 import { leastLoaded } from './wlc.js'
@@ -13,16 +13,11 @@ const NONE = -1
 /** More active connections than its weight, while some other has room for many. */
 export function isOverloaded(pool: Pool, destination: number): boolean {
   const { services, destinations, service } = pool
-  if (destinations.active(destination) <= destinations.weight(destination)) return false
+  if (destinations.activeOfAll(destination) <= destinations.weight(destination)) return false
   for (let d = services.head(service); d !== NONE; d = destinations.next(d)) {
-    if (2 * destinations.active(d) < destinations.weight(d)) return true
+    if (2 * destinations.activeOfAll(d) < destinations.weight(d)) return true
   }
   return false
-}
-
-/** Is it still one of this service's, not deleted or passed on to another? */
-export function isMember({ destinations, service }: Pool, destination: number): boolean {
-  return destinations.isAvailable(destination) && destinations.service(destination) === service
 }
 
 export class LocalityLeastConnection extends StatelessScheduler {

@@ -3,10 +3,10 @@
  * address has a set of destinations, which grows when the least loaded of them has too much, and
  * shrinks by the most loaded when it has not changed for `lblcr_expiration`, a day.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
 import { TICKS_PER_S } from '../timer-wheel.js'
 import { AddressMap, doubled } from './address-map.js'
-import { isMember, isOverloaded } from './lblc.js'
+import { isOverloaded } from './lblc.js'
 import { isProductGreater, leastLoaded } from './wlc.js'
 
 const NONE = -1

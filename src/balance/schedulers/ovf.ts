@@ -14,7 +14,7 @@ export class Overflow extends StatelessScheduler {
     for (let d = services.head(service); d !== NONE; d = destinations.next(d)) {
       const weight = destinations.weight(d)
       if (destinations.isOverloaded(d) || weight <= most) continue
-      if (destinations.active(d) > weight) continue
+      if (destinations.activeOfAll(d) > weight) continue
       best = d
       most = weight
     }

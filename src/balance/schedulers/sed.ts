@@ -15,8 +15,8 @@ export function shortestDelay({ services, destinations, service }: Pool): number
   for (let d = destinations.next(best); d !== NONE; d = destinations.next(d)) {
     if (destinations.isOverloaded(d)) continue
     // Weight 0 makes the left side 0: never greater.
-    const cost = destinations.active(d) + 1
-    const bestCost = destinations.active(best) + 1
+    const cost = destinations.activeOfAll(d) + 1
+    const bestCost = destinations.activeOfAll(best) + 1
     if (isProductGreater(bestCost, destinations.weight(d), cost, destinations.weight(best))) {
       best = d
     }
@@ -32,6 +32,6 @@ export class ShortestExpectedDelay extends StatelessScheduler {
   override score(destination: number): number | null {
     const { destinations } = this.pool
     const weight = destinations.weight(destination)
-    return weight > 0 ? (destinations.active(destination) + 1) / weight : null
+    return weight > 0 ? (destinations.activeOfAll(destination) + 1) / weight : null
   }
 }

@@ -7,8 +7,13 @@
  *
  * What looks odd here is Linux's: recomputing after each change keeps the level if it still fits,
  * so a service to which destinations are added one by one begins at the level of the first.
+ *
+ * With several workers cursor and level are one word that they share (`turn.ts`), cursor + 1 in its
+ * high bits. Levels that do not fit beside the cursor (8191 and more, with the usual number of
+ * destinations) are not shared: then each worker goes round by itself.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
+import type { Turn } from '../turn.js'
 
 const NONE = -1
 
@@ -18,15 +23,47 @@ export class WeightedRoundRobin extends StatelessScheduler {
   #currentWeight: number
   #step = 1
   #maxWeight = 0
+  /** Bits of the level in the word of the turn. */
+  readonly #levelBits: number
 
   constructor(pool: Pool) {
     super(pool)
+    this.#levelBits = Math.clz32(pool.destinations.capacity)
     this.#measure()
     this.#currentWeight = this.#maxWeight
+    pool.turn?.reset()
   }
 
   choose(_flow: Flow): number {
     if (this.#maxWeight === 0) return NONE
+    const turn = this.#turn()
+    if (turn === null) return this.#next()
+    for (;;) {
+      const seen = turn.load()
+      this.#take(seen)
+      const d = this.#next()
+      if (turn.swap(seen, this.#word()) || d === NONE) return d
+    }
+  }
+
+  /** What is shared with other workers, if there are any and the level fits. */
+  #turn(): Turn | null {
+    return this.#maxWeight >>> this.#levelBits === 0 ? this.pool.turn : null
+  }
+
+  /** Goes on where the workers stand, as far as this one knows that destination and that level. */
+  #take(word: number): void {
+    const cursor = (word >>> this.#levelBits) - 1
+    const level = word & ((1 << this.#levelBits) - 1)
+    this.#cursor = cursor !== NONE && isMember(this.pool, cursor) ? cursor : NONE
+    this.#currentWeight = level === 0 || level > this.#maxWeight ? this.#maxWeight : level
+  }
+
+  #word(): number {
+    return ((this.#cursor + 1) << this.#levelBits) | this.#currentWeight
+  }
+
+  #next(): number {
     const { services, destinations, service } = this.pool
     const start = this.#cursor
     let stop = NONE
@@ -74,6 +111,14 @@ export class WeightedRoundRobin extends StatelessScheduler {
   }
 
   #recompute(): void {
+    const seen = this.pool.turn?.load() ?? 0
+    if (this.#turn() !== null) this.#take(seen)
+    this.#settle()
+    // What others have chosen meanwhile stands: they have begun anew already, or will.
+    this.#turn()?.swap(seen, this.#word())
+  }
+
+  #settle(): void {
     this.#measure()
     this.#cursor = NONE
     if (this.#currentWeight > this.#maxWeight || this.#currentWeight === 0) {
