@@ -17,6 +17,7 @@ import { Region } from '../src/balance/region.js'
 import { SCHEDULERS } from '../src/balance/schedulers/index.js'
 import { sourceOf } from '../src/control/accounts.js'
 import type { Status } from '../src/control/listing.js'
+import { Live } from '../src/control/live.js'
 import { type Measured, MetricsServer } from '../src/control/metrics.js'
 import type { Source } from '../src/control/readers.js'
 import { LOOP_CELLS, LoopMeter, loopTimes } from '../src/daemon/loop-meter.js'
@@ -58,7 +59,7 @@ function makeSource(connections: number, destinations: number): Source {
     const slot = balancer.connections4.insert4(6, 0x0a000000 + i, VIP, ports, 0, 0, 90_000)
     balancer.connections4.setState(slot, 1)
   }
-  return sourceOf(book, balancer)
+  return sourceOf(book, new Live([balancer]))
 }
 
 /** The longest time in ms for which nobody else got a turn while `work` was going on. */
@@ -106,7 +107,7 @@ async function repeated(what: string, work: () => Promise<unknown>): Promise<voi
 /** The four files, once; what a director does each second while that is cheap. */
 async function procFiles(source: Source, what: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'uipvs-bench-'))
-  const director = { read: async <T>(look: (s: Source, tick: number) => T) => look(source, 0) }
+  const director = { read: async <T>(look: (s: Source) => T) => look(source) }
   try {
     await repeated(`--proc, ${what}`, async () => {
       const files = new ProcFiles(folder, director, console.error)
@@ -125,8 +126,13 @@ let sizes: number[] = []
 async function scrape(source: Source, what: string): Promise<void> {
   const director: Measured = {
     startedAt: 0,
-    read: async (look) => look(source, 0),
-    counters: () => ({ verdicts: {}, engine: {}, loop: loopTimes(new Float64Array(LOOP_CELLS)) }),
+    read: async (look) => look(source),
+    counters: () => ({
+      verdicts: {},
+      engine: {},
+      loop: loopTimes(new Float64Array(LOOP_CELLS)),
+      framesByWorker: [],
+    }),
     status: () => ({ engine: 'none', mode: 'textbook', limits: DEFAULT_LIMITS }) as Status,
     neighbours: async () => [],
   }

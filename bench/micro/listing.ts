@@ -126,7 +126,7 @@ async function measure({ connections }: Options, path: string) {
   while (cells[READY] === 0) await sleep(50)
   apart(before)
   const server = new ControlServer(path, {
-    connections: () => listConnections(book, live, 100),
+    connections: () => listConnections(book, [{ tables: live, tick: 100 }]),
   } as Partial<Controlled> as Controlled)
   await server.listen()
   await list(path) // compiled, and the pages of both read once

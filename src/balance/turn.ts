@@ -1,8 +1,8 @@
 /**
  * Whose turn it is in a service that is served by several workers: one word that all of them read
  * and change. A worker that wants to choose reads the word, works out the choice that follows from
- * it, and swaps; if another one was quicker it works it out anew. So the choices of all workers form
- * one sequence, the one that a single worker would have made, and nobody waits for anybody.
+ * it, and swaps; if another one was quicker it works it out anew. So the choices of all workers
+ * form one sequence, the one that a single worker would have made, and nobody waits for anybody.
  *
  * What the word means is the scheduler's matter; 0, as in fresh memory, is the beginning.
  */

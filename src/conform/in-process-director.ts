@@ -13,6 +13,7 @@ import {
   TABLE_VERSION,
   type TableListing,
 } from '../control/listing.js'
+import { Live } from '../control/live.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Director } from '../engine/forward.js'
 
@@ -30,7 +31,7 @@ export class InProcessDirector implements DirectorClient {
     this.#director = director
     this.#applied = applied
     const { balancer, rules } = director
-    this.#source = sourceOf(rules, balancer)
+    this.#source = sourceOf(rules, new Live([balancer]))
   }
 
   async reach(): Promise<void> {}
@@ -66,7 +67,7 @@ export class InProcessDirector implements DirectorClient {
 
   async *connectionBatches(): AsyncGenerator<ConnectionListing[]> {
     const { book, live } = this.#source
-    yield [...listConnections(book, live, live.tick)]
+    yield [...listConnections(book, live.parts)]
   }
 
   /** To be called every ESTIMATION_MS. */

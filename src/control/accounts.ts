@@ -3,10 +3,10 @@
  * becomes of them every two seconds, and with each rule.
  */
 import type { RuleBook } from '../balance/apply.js'
-import type { Balancer } from '../balance/balancer.js'
 import type { Rule } from '../balance/rule.js'
 import { Estimator } from './estimator.js'
 import type { Rates, Statistics } from './listing.js'
+import type { Live } from './live.js'
 import type { Source } from './readers.js'
 
 /** The row of the whole director has no owner that could change. */
@@ -17,7 +17,7 @@ export interface Totals {
   readonly rates: Rates
 }
 
-export function sourceOf(book: RuleBook, live: Balancer): Source {
+export function sourceOf(book: RuleBook, live: Live): Source {
   return {
     book,
     live,

@@ -103,6 +103,8 @@ export interface Counters {
   /** The engine's own numbers. */
   readonly engine: Readonly<Record<string, number>>
   readonly loop: LoopTimes
+  /** Frames that each worker has taken. */
+  readonly framesByWorker: readonly number[]
 }
 
 export interface Status {
@@ -118,6 +120,8 @@ export interface Status {
   readonly uptimeSeconds: number
   readonly vips: readonly string[]
   readonly services: number
+  /** How many share the frames; 0 without an engine. */
+  readonly workers: number
   readonly connections: number
   readonly templates: number
   readonly limits: Limits

@@ -30,7 +30,7 @@ const SAMPLES_AT_ONCE = 1000
 /** What a scrape asks of the director. */
 export interface Measured {
   readonly startedAt: number
-  read<T>(look: (source: Source, tick: number) => T): Promise<T>
+  read<T>(look: (source: Source) => T): Promise<T>
   counters(): Counters
   status(): Status
   neighbours(): Promise<readonly { readonly state: string }[]>
@@ -171,9 +171,9 @@ function ofRules(source: Source): Pick<Snapshot, 'backends' | 'entries' | 'notSe
     daemons,
     entries: {
       ...counts,
-      connections4: live.connections4.count,
-      connections6: live.connections6.count,
-      templates: live.templates.count,
+      connections4: live.connections4,
+      connections6: live.connections6,
+      templates: live.templates,
     },
   }
 }

@@ -7,11 +7,12 @@
  * Templates follow the connections, with client port 0; Linux mixes them, in the order of a hash.
  */
 import type { RuleBook } from '../balance/apply.js'
-import type { Balancer } from '../balance/balancer.js'
 import { type ConnectionTable, NONE } from '../balance/connection.js'
+import type { TemplateTable } from '../balance/template.js'
 import { TICK_MS } from '../balance/timer-wheel.js'
+import type { Part } from './live.js'
 import { protocolText } from './proc-text.js'
-import { INVALID_PORT, type Source, stateName } from './readers.js'
+import { INVALID_PORT, stateName } from './readers.js'
 
 const TITLE = 'Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n'
 /** Longer than any line: three IPv6 addresses of 39 characters, and the rest. */
@@ -27,11 +28,11 @@ const LOWER = Buffer.from('0123456789abcdef')
 
 export class ConnectionText {
   readonly #book: RuleBook
-  readonly #live: Balancer
-  readonly #tick: number
+  readonly #parts: readonly Part[]
   readonly #bytes: Buffer
   #at = 0
-  /** Which table is read, and how far. */
+  /** Whose tables are read, which of them, and how far. */
+  #part = 0
   #table = 0
   #slot = 0
   #isBegun = false
@@ -39,10 +40,9 @@ export class ConnectionText {
   readonly #names = new Map<number, Buffer>()
 
   /** `bytes` is where pieces are written: at least one line long. */
-  constructor(source: Source, tick: number, bytes: Buffer) {
-    this.#book = source.book
-    this.#live = source.live
-    this.#tick = tick
+  constructor(book: RuleBook, parts: readonly Part[], bytes: Buffer) {
+    this.#book = book
+    this.#parts = parts
     this.#bytes = bytes
   }
 
@@ -53,19 +53,27 @@ export class ConnectionText {
       this.#isBegun = true
       this.#at = this.#bytes.write(TITLE, 'latin1')
     }
-    const { connections4, connections6, templates } = this.#live
-    const tables = [connections4, connections6, templates]
-    let left = RECORDS_AT_ONCE
-    while (this.#table < tables.length && left-- > 0 && this.#hasRoom()) {
-      const table = tables[this.#table]
-      if (this.#slot >= table.highWater) {
-        this.#table++
-        this.#slot = 0
-      } else if (this.#table === 2) this.#template(this.#slot++)
-      else this.#connection(table as ConnectionTable, this.#slot++)
+    const last = this.#parts.length
+    for (let left = RECORDS_AT_ONCE; this.#part < last && left > 0 && this.#hasRoom(); left--) {
+      this.#record(this.#parts[this.#part].tables)
     }
-    const isOver = this.#table === tables.length && this.#at === 0
+    const isOver = this.#part === last && this.#at === 0
     return isOver ? null : this.#bytes.subarray(0, this.#at)
+  }
+
+  /** The next record of a worker, or the step to its next table, or to the next worker. */
+  #record({ connections4, connections6, templates }: Part['tables']): void {
+    const table = this.#table === 0 ? connections4 : this.#table === 1 ? connections6 : templates
+    if (this.#slot < table.highWater) {
+      if (table === templates) this.#template(templates, this.#slot++)
+      else this.#connection(table as ConnectionTable, this.#slot++)
+      return
+    }
+    this.#slot = 0
+    this.#table++
+    if (table !== templates) return
+    this.#table = 0
+    this.#part++
   }
 
   #hasRoom(): boolean {
@@ -98,8 +106,7 @@ export class ConnectionText {
     if (table.use(slot) !== use) this.#at = begin
   }
 
-  #template(slot: number): void {
-    const { templates } = this.#live
+  #template(templates: TemplateTable, slot: number): void {
     if (!templates.isUsed(slot)) return
     const family = templates.family(slot)
     const words = family === 4 ? 1 : 4
@@ -163,7 +170,7 @@ export class ConnectionText {
 
   /** Whole seconds from now, seven wide, and the end of the line. */
   #expires(due: number): void {
-    const ticks = (due - this.#tick) | 0
+    const ticks = (due - this.#parts[this.#part].tick) | 0
     let seconds = ticks <= 0 ? 0 : Math.floor((ticks * TICK_MS) / 1000)
     const bytes = this.#bytes
     const end = this.#at + (seconds < 10_000_000 ? 8 : 9)

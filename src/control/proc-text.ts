@@ -17,6 +17,7 @@ import type { ServiceSettings } from '../balance/rule.js'
 import { SERVICE_ONE_PACKET, SERVICE_PERSISTENT } from '../balance/service.js'
 import type { Totals } from './accounts.js'
 import { TABLE_SIZE, TABLE_VERSION } from './listing.js'
+import type { Live } from './live.js'
 import type { Source } from './readers.js'
 
 /** Linux shows a persistence timeout in its timer ticks; Debian's kernels have 250 a second. */
@@ -96,7 +97,7 @@ function serviceText(book: RuleBook, slot: number): string {
   return `${text}\n`
 }
 
-function destinationText(book: RuleBook, live: Balancer, d: number): string {
+function destinationText(book: RuleBook, live: Live, d: number): string {
   const { destinations } = book.balancer
   const word = (i: number) => destinations.address(d, i)
   const remote = endpoint(destinations.family(d), word, destinations.port(d))
@@ -160,8 +161,7 @@ export function perCpuText(totals: Totals, workers: readonly Five[]): string {
 }
 
 /** What a worker has counted since it began. */
-export function rawCounts(live: Balancer): Five {
-  const { services } = live
+export function rawCounts({ services }: Balancer): Five {
   const of = (index: number) => services.statistic(services.capacity, index)
   return [
     of(STAT_CONNECTIONS),

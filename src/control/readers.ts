@@ -3,7 +3,7 @@
  * pause.
  *
  * What rules say comes from the main thread's own copy (`book`), what traffic says from the
- * worker's tables (`live`); both know a service and a destination by the same slot.
+ * workers' tables (`live`); all know a service and a destination by the same slot.
  */
 import type { RuleBook } from '../balance/apply.js'
 import type { Balancer } from '../balance/balancer.js'
@@ -15,6 +15,7 @@ import { TICK_MS } from '../balance/timer-wheel.js'
 import { formatIpv4, formatIpv6 } from '../wire/address.js'
 import type { Estimator } from './estimator.js'
 import type { ConnectionListing, DestinationListing, ServiceListing } from './listing.js'
+import type { Live, Part } from './live.js'
 
 const METHOD_NAMES = ['route', 'tunnel', 'masq'] as const
 /** What Linux renames the port of a template to that is no longer valid. */
@@ -22,7 +23,7 @@ export const INVALID_PORT = 0xffff
 
 export interface Source {
   readonly book: RuleBook
-  readonly live: Balancer
+  readonly live: Live
   readonly serviceEstimator: Estimator
   readonly destinationEstimator: Estimator
 }
@@ -74,15 +75,16 @@ function listDestinations(
   return list
 }
 
-/** All connections and templates at `tick`; a record that changes hands meanwhile is left out. */
+/** All connections and templates; a record that changes hands meanwhile is left out. */
 export function* listConnections(
   book: RuleBook,
-  live: Balancer,
-  tick: number,
+  parts: readonly Part[],
 ): Generator<ConnectionListing> {
-  yield* listTable(book, live.connections4, tick)
-  yield* listTable(book, live.connections6, tick)
-  yield* listTemplates(book, live, tick)
+  for (const { tables, tick } of parts) {
+    yield* listTable(book, tables.connections4, tick)
+    yield* listTable(book, tables.connections6, tick)
+    yield* listTemplates(book, tables, tick)
+  }
 }
 
 function* listTable(
@@ -116,10 +118,9 @@ function* listTable(
 
 function* listTemplates(
   book: RuleBook,
-  live: Balancer,
+  { templates }: Balancer,
   tick: number,
 ): Generator<ConnectionListing> {
-  const { templates } = live
   for (let slot = 0; slot < templates.highWater; slot++) {
     if (!templates.isUsed(slot)) continue
     const destination = templates.destination(slot)

@@ -12,7 +12,7 @@ import { RuleBook } from '../balance/apply.js'
 import { Balancer } from '../balance/balancer.js'
 import { DEFAULT_LIMITS, type Limits } from '../balance/limits.js'
 import { Region } from '../balance/region.js'
-import { rehearse } from '../balance/rehearsal.js'
+import { type RehearsedRefusal, rehearse } from '../balance/rehearsal.js'
 import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
@@ -27,11 +27,13 @@ import {
   TABLE_VERSION,
   type TableListing,
 } from '../control/listing.js'
+import { Live } from '../control/live.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
 import type { Mode } from '../engine/director-state.js'
 import { ENDINGS } from '../engine/verdict.js'
 import { readInterface } from '../native/interfaces.js'
-import { EngineFailure, type EngineHandle } from './engine-handle.js'
+import { EngineFailure } from './engine-handle.js'
+import { Grain } from './grain.js'
 import { Guard } from './guard.js'
 import { LOOP_CELLS, loopTimes } from './loop-meter.js'
 import { CELL_NAMES } from './memory.js'
@@ -50,6 +52,7 @@ import { changesServed, servedBy } from './served.js'
 import { inPieces, Surround } from './surround.js'
 import { sysctlValues } from './sysctl-values.js'
 import { warningsOf } from './warnings.js'
+import type { Workers } from './workers.js'
 
 /** How often the kernel's addresses and routes are looked at. */
 const NETWORK_MS = 5_000
@@ -73,6 +76,8 @@ export interface DaemonOptions {
   readonly quiet: boolean
   /** False: the own kernel is not kept from answering (`--no-guard`). */
   readonly guard: boolean
+  /** How many share the frames; 1 if it is left out. */
+  readonly workers?: number
   readonly limits?: Partial<Limits>
   /** Whose decisions are followed, where Linux's kernels differ. */
   readonly linux?: FollowedKernel
@@ -95,13 +100,14 @@ export class DirectorDaemon {
   readonly #limits: Limits
   readonly #timers: NodeJS.Timeout[] = []
   readonly #idleSince = new Map<number, number>()
-  #engine: EngineHandle | null = null
+  #engine: Workers | null = null
   #opened: OpenedEngine | null = null
   readonly #mtuWatch = new MtuWatch()
   #guard: Guard | null = null
   #source: Source
   #surround: Surround | null = null
   #isRestoring = false
+  readonly #grain = new Grain()
   #lastChange: Promise<unknown> = Promise.resolve()
   #becomeDeaf: (reason: Error) => void = () => {}
   readonly #deaf = new Promise<Error>((resolve) => {
@@ -114,7 +120,7 @@ export class DirectorDaemon {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
     this.#network = new Network(options.interfaces)
     this.#book = this.#makeBook()
-    this.#source = sourceOf(this.#book, this.#book.balancer)
+    this.#source = sourceOf(this.#book, new Live([this.#book.balancer]))
   }
 
   /**
@@ -140,8 +146,8 @@ export class DirectorDaemon {
       guard.assertFree()
       this.#guard = guard
     }
-    const { mode, quiet, linux, busyPollMicroseconds = 0 } = this.options
-    this.#opened = await openEngine(engine, {
+    const { mode, quiet, linux, busyPollMicroseconds = 0, workers = 1 } = this.options
+    this.#opened = await openEngine(engine, workers, {
       interfaces,
       busyPollMicroseconds,
       mode,
@@ -150,15 +156,15 @@ export class DirectorDaemon {
       limits: this.#limits,
       seed: Math.floor(Math.random() * 0x1_0000_0000) | 0,
     })
-    this.#engine = this.#opened.handle
+    this.#engine = this.#opened.workers
     for (const line of offloadWarnings(this.#opened, interfaces)) this.options.log(line)
     this.#network.remember()
-    this.#source = sourceOf(this.#book, this.#engine.tables)
+    this.#source = sourceOf(this.#book, this.#engine.live)
     const tell = this.#engine
     this.#surround = new Surround(this.#network, this.#guard, this.options.arp, (order) =>
       tell.order(order),
     )
-    await this.#surround.update(this.#book)
+    await this.#surround.update(this.#book, this.#grain.value)
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.read(estimateAll), ESTIMATION_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
@@ -208,7 +214,7 @@ export class DirectorDaemon {
   restore(rules: readonly Rule[]): Promise<Refusal | null> {
     const change = this.#lastChange.then(async () => {
       this.#isRestoring = true
-      const refusal = rehearse(this.#book, rules)
+      const refusal = this.#judge(rules)
       if (refusal === null) await this.#carryOut(rules)
       this.#isRestoring = false
       return refusal === null ? null : { ...refusal, applied: 0 }
@@ -218,7 +224,7 @@ export class DirectorDaemon {
   }
 
   async #apply(rules: readonly Rule[], atomic: boolean): Promise<Refusal | null> {
-    const refusal = rehearse(this.#book, rules)
+    const refusal = this.#judge(rules)
     const applied = refusal === null ? rules.length : atomic ? 0 : refusal.index
     const accepted = applied === rules.length ? rules : rules.slice(0, applied)
     const all = () => presentRules(this.#book)
@@ -233,10 +239,21 @@ export class DirectorDaemon {
     return refusal === null ? null : { ...refusal, applied }
   }
 
+  /** What of these rules is refused first; several workers must not have to exchange clients. */
+  #judge(rules: readonly Rule[]): RehearsedRefusal | null {
+    const refusal = rehearse(this.#book, rules)
+    if ((this.#engine?.count ?? 1) === 1) return refusal
+    const { connections4, connections6, templates } = this.#source.live
+    const judged = rules.slice(0, refusal?.index)
+    return this.#grain.refuse(judged, connections4 + connections6 + templates) ?? refusal
+  }
+
   /** Rules that will not be refused. */
   async #carryOut(rules: readonly Rule[]): Promise<void> {
+    const grain = JSON.stringify(this.#grain.value)
     for (const rule of rules) {
       this.#book.apply(rule)
+      this.#grain.include(rule)
       accountFor(this.#source, rule)
     }
     for (const line of warningsOf(rules)) this.options.log(line)
@@ -244,7 +261,10 @@ export class DirectorDaemon {
     if (engine === null || rules.length === 0) return
     const pieces = inPieces(rules, RULES_PER_ORDER)
     await Promise.all(pieces.map((piece) => engine.order({ do: 'rules', rules: piece })))
-    if (rules.some(changesServed)) await this.#surround?.update(this.#book)
+    const isCoarser = JSON.stringify(this.#grain.value) !== grain
+    if (isCoarser || rules.some(changesServed)) {
+      await this.#surround?.update(this.#book, this.#grain.value)
+    }
   }
 
   async table(): Promise<TableListing> {
@@ -267,45 +287,41 @@ export class DirectorDaemon {
   }
 
   sysctls(): SysctlValues {
-    return sysctlValues(this.#book.balancer.sysctls, this.#engine?.memory)
+    return sysctlValues(this.#book.balancer.sysctls, this.#engine ?? undefined)
   }
 
   /**
    * Lets somebody read, at once, between two changes of the rules: while a worker carries one out,
-   * what a deleted service had counted is for a moment neither here nor there. `tick` is the
-   * worker's clock.
+   * what a deleted service had counted is for a moment neither here nor there.
    */
-  read<T>(look: (source: Source, tick: number) => T): Promise<T> {
-    const reading = this.#lastChange.then(() => look(this.#source, this.#tick))
+  read<T>(look: (source: Source) => T): Promise<T> {
+    const reading = this.#lastChange.then(() => look(this.#source))
     this.#lastChange = reading.catch(() => undefined)
     return reading
   }
 
-  get #tick(): number {
-    return this.#engine?.memory.get('tick') ?? 0
-  }
-
   connections(): Generator<ConnectionListing> {
-    return listConnections(this.#book, this.#source.live, this.#tick)
+    return listConnections(this.#book, this.#source.live.parts)
   }
 
   async neighbours(): Promise<NeighbourReport[]> {
-    return (await this.#engine?.order({ do: 'neighbours' })) ?? []
+    return (await this.#engine?.neighbours()) ?? []
   }
 
   async announce(): Promise<void> {
-    await this.#engine?.order({ do: 'announce' })
+    await this.#engine?.announce()
   }
 
   /** Frames by verdict, and the numbers of the engine. */
   counters(): Counters {
-    const memory = this.#engine?.memory
-    const verdicts = ENDINGS.map((e, i) => [e.name, memory?.counts[i] ?? 0] as const)
-    const engine = CELL_NAMES.map((name) => [name, memory?.get(name) ?? 0] as const)
+    const workers = this.#engine
+    const verdicts = ENDINGS.map((e, i) => [e.name, workers?.verdicts(i) ?? 0] as const)
+    const engine = CELL_NAMES.map((name) => [name, workers?.get(name) ?? 0] as const)
     return {
       verdicts: Object.fromEntries(verdicts),
       engine: Object.fromEntries(engine),
-      loop: loopTimes(memory?.loop ?? new Float64Array(LOOP_CELLS)),
+      loop: workers?.loop ?? loopTimes(new Float64Array(LOOP_CELLS)),
+      framesByWorker: workers?.frames ?? [],
     }
   }
 
@@ -324,8 +340,9 @@ export class DirectorDaemon {
       uptimeSeconds: Math.floor((Date.now() - this.startedAt) / 1000),
       vips: servedBy(this.#book).vips,
       services: [...this.#book.services()].length,
-      connections: connections4.count + connections6.count,
-      templates: templates.count,
+      workers: this.#engine?.count ?? 0,
+      connections: connections4 + connections6,
+      templates,
       limits: this.#limits,
     }
   }
@@ -352,7 +369,7 @@ export class DirectorDaemon {
       const modes = this.#engine?.modes ?? []
       const mtuOf = (name: string) => readInterface(name).mtu
       for (const line of this.#mtuWatch.warnings(modes, mtuOf)) this.options.log(line)
-      if (this.#network.refresh()) await this.#surround?.update(this.#book)
+      if (this.#network.refresh()) await this.#surround?.update(this.#book, this.#grain.value)
     })
     this.#lastChange = change.catch((error) =>
       this.options.log(`the network could not be read again: ${error.message}`),

@@ -25,7 +25,7 @@ interface Waiting {
 }
 
 /** Memory for the tables: of all threads, or behind a descriptor for a process of its own. */
-function makeMemory({ engine, limits }: EngineOptions): SharedMemory | ThreadMemory {
+export function makeMemory({ engine, limits }: EngineOptions): SharedMemory | ThreadMemory {
   const bytes = WorkerMemory.bytes(limits)
   try {
     return engine === 'libpcap' ? SharedMemory.create(bytes) : ThreadMemory.create(bytes)
@@ -38,10 +38,7 @@ function makeMemory({ engine, limits }: EngineOptions): SharedMemory | ThreadMem
   }
 }
 
-export type EngineOptions = Omit<
-  WorkerStart,
-  'memoryFd' | 'memoryAddress' | 'memoryBytes' | 'wakeFd'
->
+export type EngineOptions = Omit<WorkerStart, 'index' | 'memories' | 'memoryBytes' | 'wakeFd'>
 
 /**
  * The engine could not begin, or has ended. Ports say in words for the operator why they can't be
@@ -70,41 +67,44 @@ export class EngineHandle {
   #hasEnded = false
 
   private constructor(
-    shared: SharedMemory | ThreadMemory,
+    memories: readonly (SharedMemory | ThreadMemory)[],
+    index: number,
     options: EngineOptions,
     wakeup: Wakeup | null,
   ) {
-    this.memory = new WorkerMemory(shared.buffer)
+    const { buffer, bytes } = memories[index]
+    this.memory = new WorkerMemory(buffer, options.limits)
     this.tables = new Balancer(this.memory.region, options.limits, options.seed, options.kernel)
     this.gone = new Promise((resolve) => {
       this.#end = resolve
     })
     const start = {
       ...options,
-      memoryFd: shared instanceof SharedMemory ? shared.fd : -1,
-      memoryAddress: shared.address,
-      memoryBytes: shared.bytes,
+      index,
+      memories: memories.map((memory) => ({
+        fd: memory instanceof SharedMemory ? memory.fd : -1,
+        address: memory.address,
+      })),
+      memoryBytes: bytes,
       wakeFd: wakeup?.fd ?? -1,
     }
     this.#send = wakeup === null ? this.#startProcess(start) : this.#startThread(start, wakeup)
   }
 
-  /** Starts a worker and waits until its port is open. */
-  static async start(options: EngineOptions): Promise<EngineHandle> {
-    const shared = makeMemory(options)
-    const handle = new EngineHandle(
-      shared,
-      options,
-      options.engine === 'libpcap' ? null : new Wakeup(),
-    )
+  /** Starts worker `index` and waits for its port to be open. `memories`: those of all workers. */
+  static async start(
+    memories: readonly (SharedMemory | ThreadMemory)[],
+    index: number,
+    options: EngineOptions,
+  ): Promise<EngineHandle> {
+    const wakeup = options.engine === 'libpcap' ? null : new Wakeup()
+    const handle = new EngineHandle(memories, index, options, wakeup)
     try {
       await new Promise<void>((resolve, reject) => {
         handle.#ready = (error) => (error === undefined ? resolve() : reject(error))
       })
     } catch (error) {
-      // Nobody has seen the tables: another engine may be tried, with memory of its own.
       await handle.gone
-      shared.close()
       throw error
     }
     return handle
@@ -143,14 +143,14 @@ export class EngineHandle {
 
   #startProcess(start: WorkerStart): (id: number, order: Order) => void {
     const child: ChildProcess = fork(fileURLToPath(WORKER), {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc', start.memoryFd],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc', start.memories[0].fd],
       // Counters and addresses go through the channel as they are: typed arrays, not JSON objects.
       serialization: 'advanced',
     })
     child.on('message', (message) => this.#hear(message as Report))
     child.on('error', (error) => this.#ended(error))
     child.on('exit', () => this.#ended())
-    child.send({ ...start, memoryFd: CHILD_MEMORY_FD })
+    child.send({ ...start, memories: [{ fd: CHILD_MEMORY_FD, address: 0 }] })
     return (id, order) => {
       if (child.connected) child.send({ id, order })
     }

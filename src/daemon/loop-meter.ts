@@ -60,3 +60,14 @@ export function loopTimes(cells: Float64Array): LoopTimes {
     longestGapMs: cells[LONGEST_GAP_MS],
   }
 }
+
+/** The cells of several meters as one: sums, and the longest gap of all. */
+export function sumOfLoops(meters: readonly Float64Array[]): Float64Array {
+  const sum = new Float64Array(LOOP_CELLS)
+  for (const cells of meters) {
+    for (let i = 0; i < LOOP_CELLS; i++) {
+      sum[i] = i === LONGEST_GAP_MS ? Math.max(sum[i], cells[i]) : sum[i] + cells[i]
+    }
+  }
+  return sum
+}

@@ -3,10 +3,12 @@
  *
  *   cells       verdict counts and the numbers named below (float64)       writer: the worker
  *   loop        how long breaths take (`loop-meter.ts`)                    writer: the worker
+ *   turns       whose turn it is in each service (`balance/turn.ts`); of the first worker's
+ *               memory, that of the others lies idle                       writers: all workers
  *   tables      services, destinations, connections, templates             writer: the worker
  *
- * The main thread never writes here. Each number is consistent by itself; two of them may be a few
- * frames apart.
+ * Other workers read the destinations (`balance/peers.ts`). The main thread never writes here. Each
+ * number is consistent by itself; two of them may be a few frames apart.
  */
 import { Balancer } from '../balance/balancer.js'
 import type { Limits } from '../balance/limits.js'
@@ -39,19 +41,21 @@ export class WorkerMemory {
   readonly counts: Float64Array
   readonly #cells: Float64Array
   readonly loop: Float64Array
+  readonly turns: Int32Array
   /** Where the tables begin: for the worker's RuleBook, or a reader's Balancer. */
   readonly region: Region
 
-  constructor(buffer: ArrayBufferLike) {
+  constructor(buffer: ArrayBufferLike, limits: Limits) {
     this.region = new Region(buffer)
     this.counts = this.region.float64(VERDICT_COUNT)
     this.#cells = this.region.float64(CELL_NAMES.length)
     this.loop = this.region.float64(LOOP_CELLS)
+    this.turns = this.region.int32(limits.services)
   }
 
   static bytes(limits: Limits): number {
     const cells = regionBytes(VERDICT_COUNT * 8, CELL_NAMES.length * 8, LOOP_CELLS * 8)
-    return cells + Balancer.bytes(limits)
+    return cells + regionBytes(limits.services * 4) + Balancer.bytes(limits)
   }
 
   get(name: CellName): number {

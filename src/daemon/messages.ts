@@ -4,13 +4,20 @@ import type { Rule } from '../balance/rule.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
 import type { Mode } from '../engine/director-state.js'
 import type { OwnAddresses } from '../engine/link-frames.js'
-import type { ArmMode, SharedVip } from '../engine/port.js'
+import type { ArmMode, Share, SharedVip } from '../engine/port.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
 
 /** How frames are taken, the fastest first: the order in which `--engine auto` tries them. */
 export const ENGINES = ['af_xdp', 'af_packet', 'libpcap'] as const
 export type EngineName = (typeof ENGINES)[number]
+
+export interface MemoryPlace {
+  /** A descriptor, valid in the worker; -1: a thread, see below. */
+  readonly fd: number
+  /** Where the memory lies, for a thread. */
+  readonly address: number
+}
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -23,10 +30,10 @@ export interface WorkerStart {
   readonly kernel: FollowedKernel
   readonly limits: Limits
   readonly seed: number
-  /** Descriptor of the memory that it publishes, valid in the worker; -1: a thread, see below. */
-  readonly memoryFd: number
-  /** Where that memory lies, for a thread. */
-  readonly memoryAddress: number
+  /** Which of the workers it is, from 0 on. The first answers for the VIPs. */
+  readonly index: number
+  /** What each worker publishes; all have the same size. */
+  readonly memories: readonly MemoryPlace[]
   readonly memoryBytes: number
   /** Descriptor that ends its sleep; -1 where it sleeps in an event loop. */
   readonly wakeFd: number
@@ -49,6 +56,9 @@ export type Order =
       readonly do: 'serve'
       readonly served: readonly string[]
       readonly shared: readonly SharedVip[]
+      /** How coarsely clients are divided; and, to one of several workers, which are its own. */
+      readonly grain: Pick<Share, 'mask4' | 'prefix6'>
+      readonly share?: Share
     }
   | { readonly do: 'announce' }
   | { readonly do: 'neighbours' }

@@ -5,29 +5,39 @@
 
 import type { ArmMode } from '../engine/port.js'
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
-import { EngineHandle, type EngineOptions } from './engine-handle.js'
+import { EngineFailure, type EngineOptions } from './engine-handle.js'
 import { ENGINES, type EngineName } from './messages.js'
+import { Workers } from './workers.js'
 
 export interface OpenedEngine {
   readonly name: EngineName
-  readonly handle: EngineHandle
+  readonly workers: Workers
   readonly isAuto: boolean
   /** With `auto`: the engines that could not be had, and why. */
   readonly refused: readonly { readonly name: EngineName; readonly why: string }[]
 }
 
+/** The engines whose frames several workers can share. */
+const SHARING: readonly EngineName[] = ['af_packet']
+
 export async function openEngine(
   wanted: EngineName | 'auto',
+  count: number,
   options: Omit<EngineOptions, 'engine'>,
 ): Promise<OpenedEngine> {
   const isAuto = wanted === 'auto'
+  if (count > 1 && !isAuto && !SHARING.includes(wanted)) {
+    const what = `${wanted} has one worker: --workers ${count} is for ${SHARING.join(', ')}`
+    throw new EngineFailure(what)
+  }
   const refused: { name: EngineName; error: Error }[] = []
-  for (const name of isAuto ? ENGINES : [wanted]) {
+  const able = count > 1 ? SHARING : ENGINES
+  for (const name of isAuto ? able : [wanted]) {
     try {
-      const handle = await EngineHandle.start({ ...options, engine: name })
+      const workers = await Workers.start(count, { ...options, engine: name })
       return {
         name,
-        handle,
+        workers,
         isAuto,
         refused: refused.map((each) => ({ name: each.name, why: each.error.message })),
       }
@@ -40,10 +50,11 @@ export async function openEngine(
 }
 
 /** For the ready line: which engine, how it takes frames, and with `auto` why this one. */
-export function describeEngine({ name, handle, isAuto, refused }: OpenedEngine): string {
-  const notes = handle.modes.map(
+export function describeEngine({ name, workers, isAuto, refused }: OpenedEngine): string {
+  const notes = workers.modes.map(
     ({ arm, mode, isZeroCopy }) => `${arm} ${mode}, ${isZeroCopy ? 'zero-copy' : 'copy'}`,
   )
+  if (workers.count > 1) notes.push(`${workers.count} workers`)
   if (isAuto) notes.unshift('auto: the fastest that can be had here')
   for (const each of refused) notes.push(`not ${each.name}: ${each.why}`)
   return notes.length === 0 ? name : `${name} (${notes.join('; ')})`
@@ -51,8 +62,8 @@ export function describeEngine({ name, handle, isAuto, refused }: OpenedEngine):
 
 /** Interfaces whose receiving side joins frames to more than this engine can send on. */
 export function offloadWarnings(opened: OpenedEngine, interfaces: readonly string[]): string[] {
-  const { name, handle } = opened
-  const generic = handle.modes.filter(({ mode }) => mode === 'generic').map(({ arm }) => arm)
+  const { name, workers } = opened
+  const generic = workers.modes.filter(({ mode }) => mode === 'generic').map(({ arm }) => arm)
   const exposed = name === 'libpcap' ? interfaces : generic
   const what = name === 'libpcap' ? name : `${name} in generic mode`
   return exposed

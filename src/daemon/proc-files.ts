@@ -35,7 +35,7 @@ const FOLDER_MODE = 0o755
 
 /** What the files are made from: `DirectorDaemon.read`. */
 export interface Readable {
-  read<T>(look: (source: Source, tick: number) => T): Promise<T>
+  read<T>(look: (source: Source) => T): Promise<T>
 }
 
 type Pieces = Iterable<string | Buffer>
@@ -43,7 +43,7 @@ type Pieces = Iterable<string | Buffer>
 interface KeptFile {
   readonly name: string
   /** Called between two changes of the rules; the pieces are taken later. */
-  readonly compose: (source: Source, tick: number) => Pieces
+  readonly compose: (source: Source) => Pieces
   /** When it may be written again. */
   notBefore: number
   /** What we put there last (`markOf`), '' before. */
@@ -83,9 +83,14 @@ export class ProcFiles {
       kept('ip_vs', servicesText),
       kept('ip_vs_stats', (source) => [statisticsText(totalsOf(source))]),
       kept('ip_vs_stats_percpu', (source) => [
-        perCpuText(totalsOf(source), [rawCounts(source.live)]),
+        perCpuText(
+          totalsOf(source),
+          source.live.parts.map(({ tables }) => rawCounts(tables)),
+        ),
       ]),
-      kept('ip_vs_conn', (source, tick) => piecesOf(new ConnectionText(source, tick, this.#bytes))),
+      kept('ip_vs_conn', ({ book, live }) =>
+        piecesOf(new ConnectionText(book, live.parts, this.#bytes)),
+      ),
     ]
   }
 
@@ -209,9 +214,7 @@ export class ProcFiles {
   }
 
   async #fill(handle: FileHandle, file: KeptFile): Promise<number> {
-    const pieces = await this.#director.read((source, tick) =>
-      file.compose(source, tick)[Symbol.iterator](),
-    )
+    const pieces = await this.#director.read((source) => file.compose(source)[Symbol.iterator]())
     let busy = 0
     for (;;) {
       const began = performance.now()

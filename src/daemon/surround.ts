@@ -5,6 +5,7 @@
  */
 import type { RuleBook } from '../balance/apply.js'
 import type { Vip } from '../link/vips.js'
+import type { GrainSize } from './grain.js'
 import type { Guard } from './guard.js'
 import type { Order } from './messages.js'
 import type { Network } from './network.js'
@@ -40,7 +41,7 @@ export class Surround {
   }
 
   /** Resolves when the worker has taken over what follows from the rules. */
-  async update(book: RuleBook): Promise<void> {
+  async update(book: RuleBook, grain: GrainSize): Promise<void> {
     const { vips: served, services } = servedBy(book)
     const network = this.#network
     // First the own kernel is silenced, then frames are taken: no frame is answered twice.
@@ -48,8 +49,8 @@ export class Surround {
     this.#guard?.update(guarded)
     const orders = [...this.#wayOrders(served), ...this.#vipOrders(served)]
     const shared = sharedWithKernel(guarded)
-    const filter = JSON.stringify([served, shared])
-    if (filter !== this.#filter) orders.push({ do: 'serve', served, shared })
+    const filter = JSON.stringify([served, shared, grain])
+    if (filter !== this.#filter) orders.push({ do: 'serve', served, shared, grain })
     this.#filter = filter
     await Promise.all(orders.map((order) => this.#send(order)))
   }

@@ -11,7 +11,11 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { RuleBook } from '../balance/apply.js'
+import type { Balancer } from '../balance/balancer.js'
+import type { Limits } from '../balance/limits.js'
+import { Peers } from '../balance/peers.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import { ANSWERS_PER_SECOND } from '../engine/director-state.js'
 import { Director } from '../engine/forward.js'
 import { Loop, TICK_INTERVAL_MS } from '../engine/loop.js'
 import type { EventPort, Port } from '../engine/port.js'
@@ -41,6 +45,19 @@ const STATE_NAMES: Record<number, string> = {
   [NUD_FAILED]: 'FAILED',
 }
 
+/** 2^32 over the golden ratio: the seeds of all workers are far apart. */
+const SEED_STEP = 0x9e3779b1
+
+/** What worker `index` sees of the others. */
+function meet(memories: WorkerMemory[], index: number, own: Balancer, limits: Limits): Peers {
+  const others = memories.filter((_, i) => i !== index)
+  return new Peers(
+    own,
+    others.map(({ region }) => Peers.destinationsIn(region, limits)),
+    memories[0].turns,
+  )
+}
+
 class Engine {
   readonly #port: Port
   readonly #director: Director
@@ -52,17 +69,22 @@ class Engine {
   isStopped = false
 
   constructor(start: WorkerStart, port: Port) {
-    const { memoryFd, memoryAddress, memoryBytes } = start
-    const shared =
-      memoryFd < 0
-        ? ThreadMemory.at(memoryAddress, memoryBytes)
-        : SharedMemory.open(memoryFd, memoryBytes)
-    this.#memory = new WorkerMemory(shared.buffer)
+    const { limits, seed, kernel, mode, quiet, index, memoryBytes } = start
+    const memories = start.memories.map(({ fd, address }) => {
+      const shared =
+        fd < 0 ? ThreadMemory.at(address, memoryBytes) : SharedMemory.open(fd, memoryBytes)
+      return new WorkerMemory(shared.buffer, limits)
+    })
+    this.#memory = memories[index]
     this.meter = new LoopMeter(this.#memory.loop)
-    const { limits, seed, kernel, mode, quiet } = start
-    const rules = new RuleBook(this.#memory.region, limits, seed, SCHEDULERS, { kernel })
+    // Workers that draw lots draw different ones.
+    const ownSeed = (seed + Math.imul(index, SEED_STEP)) | 0
+    const rules = new RuleBook(this.#memory.region, limits, ownSeed, SCHEDULERS, { kernel })
+    if (memories.length > 1) rules.balancer.peers = meet(memories, index, rules.balancer, limits)
     this.#port = port
-    this.#director = new Director({ rules, arms: port.arms, outbox: port.outbox, mode, quiet })
+    const { arms, outbox } = port
+    const answersPerSecond = Math.ceil(ANSWERS_PER_SECOND / memories.length)
+    this.#director = new Director({ rules, arms, outbox, mode, quiet, answersPerSecond })
     this.#loop = new Loop(port, this.#director, () => performance.now(), this.#memory.counts)
   }
 
@@ -116,7 +138,7 @@ class Engine {
         director.removeVips(order.vips)
         break
       case 'serve':
-        this.#port.serve(order.served, order.shared)
+        this.#port.serve(order.served, order.shared, order.share)
         break
       case 'announce':
         director.announce()

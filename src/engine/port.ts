@@ -102,6 +102,16 @@ export interface SharedVip {
   }[]
 }
 
+/** The part of the frames that one of several workers takes: `port/share.ts`. */
+export interface Share {
+  /** Which worker, from 0 on, of how many. */
+  readonly index: number
+  readonly count: number
+  /** Clients that are the same under this IPv4 mask (int32), this IPv6 prefix, stay together. */
+  readonly mask4: number
+  readonly prefix6: number
+}
+
 export interface Port {
   /** The engine's name: `af_packet`, `libpcap`, `replay`, `memory`, `af_xdp`. */
   readonly name: string
@@ -122,8 +132,9 @@ export interface Port {
    * Tells the port which addresses are served, so that it can leave all other frames to the
    * kernel. `vips` are textual addresses of both families; `shared` are those among them that the
    * kernel holds too: a port that takes frames away from the kernel leaves it the rest of those.
+   * With `share` it takes what is this worker's.
    */
-  serve(vips: readonly string[], shared?: readonly SharedVip[]): void
+  serve(vips: readonly string[], shared?: readonly SharedVip[], share?: Share): void
   /** How much of the fullest receive ring waits for us, 0 to 1. Not every port can tell. */
   occupancy?(): number
   close(): void

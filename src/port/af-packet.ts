@@ -28,7 +28,14 @@
  * veth pairs nobody looks at it, a real card would fill in the wrong kind of sum.
  */
 import { Batch } from '../engine/batch.js'
-import { type Arm, Outbox, type Port, type PortCounters } from '../engine/port.js'
+import {
+  type Arm,
+  Outbox,
+  type Port,
+  type PortCounters,
+  type Share,
+  type SharedVip,
+} from '../engine/port.js'
 import { ACTION, FORWARD } from '../engine/verdict.js'
 import { attachFilter } from '../native/filter.js'
 import {
@@ -280,10 +287,10 @@ export class AfPacketPort implements Port {
     if (!this.#sleep.wait(ms)) this.#readStatistics()
   }
 
-  serve(vips: readonly string[]): void {
+  serve(vips: readonly string[], _shared?: readonly SharedVip[], share?: Share): void {
     const [program, coarse] = this.#isLinkOnly
       ? [linkFilter(vips), coarseLinkFilter]
-      : [servingFilter(vips), coarseFilter]
+      : [servingFilter(vips, share), () => coarseFilter(share)]
     for (const arm of this.arms) {
       try {
         attachFilter(arm.fd, program, arm.name)

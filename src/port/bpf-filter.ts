@@ -20,151 +20,10 @@
  * truncated frame needs no test of its own.
  */
 import { isIPv6 } from 'node:net'
+import type { Share } from '../engine/port.js'
 import * as bpf from '../native/filter.js'
-
-type Jump = { kind: 'jump'; code: number; k: number; whenTrue: string; whenFalse: string }
-type Item = { kind: 'plain'; code: number; k: number } | { kind: 'label'; name: string } | Jump
-
-const CONDITIONAL_REACH = 255
-
-/**
- * An assembler for classic BPF with labels. Jumps go forward only, as the machine demands. A
- * conditional jump reaches 255 instructions; where that is too short, it goes over a far jump.
- */
-export class FilterProgram {
-  readonly #items: Item[] = []
-  #labels = 0
-
-  /** A name for a label that nobody else uses. */
-  newLabel(): string {
-    return `.${this.#labels++}`
-  }
-
-  label(name: string): void {
-    this.#items.push({ kind: 'label', name })
-  }
-
-  loadByte(offset: number): void {
-    this.#plain(bpf.BPF_LD | bpf.BPF_B | bpf.BPF_ABS, offset)
-  }
-
-  /** 16 bits, big-endian as on the wire. */
-  loadHalf(offset: number): void {
-    this.#plain(bpf.BPF_LD | bpf.BPF_H | bpf.BPF_ABS, offset)
-  }
-
-  /** 32 bits, big-endian as on the wire. */
-  loadWord(offset: number): void {
-    this.#plain(bpf.BPF_LD | bpf.BPF_W | bpf.BPF_ABS, offset)
-  }
-
-  /** Copies the accumulator to the index register, for `jumpIfSame`. */
-  keep(): void {
-    this.#plain(bpf.BPF_MISC | bpf.BPF_TAX, 0)
-  }
-
-  /** Ends: the frame is taken, whole. */
-  accept(): void {
-    this.#plain(bpf.BPF_RET | bpf.BPF_K, 0xffffffff)
-  }
-
-  reject(): void {
-    this.#plain(bpf.BPF_RET | bpf.BPF_K, 0)
-  }
-
-  /** To `whenTrue` if the accumulator is `k`, else to `whenFalse` (by default what follows). */
-  jumpIfEqual(k: number, whenTrue: string, whenFalse?: string): void {
-    this.#jump(bpf.BPF_JMP | bpf.BPF_JEQ | bpf.BPF_K, k, whenTrue, whenFalse)
-  }
-
-  /** To `whenTrue` if the accumulator, unsigned, is above `k`. */
-  jumpIfAbove(k: number, whenTrue: string, whenFalse?: string): void {
-    this.#jump(bpf.BPF_JMP | bpf.BPF_JGT | bpf.BPF_K, k, whenTrue, whenFalse)
-  }
-
-  /** To `whenTrue` if the accumulator is what was kept. */
-  jumpIfSame(whenTrue: string, whenFalse?: string): void {
-    this.#jump(bpf.BPF_JMP | bpf.BPF_JEQ | bpf.BPF_X, 0, whenTrue, whenFalse)
-  }
-
-  #plain(code: number, k: number): void {
-    this.#items.push({ kind: 'plain', code, k: k >>> 0 })
-  }
-
-  #jump(code: number, k: number, whenTrue: string, whenFalse?: string): void {
-    const next = whenFalse ?? this.newLabel()
-    this.#items.push({ kind: 'jump', code, k: k >>> 0, whenTrue, whenFalse: next })
-    if (whenFalse === undefined) this.label(next)
-  }
-
-  /**
-   * The instructions. Lengthening a jump moves what stands behind it, which may put another one
-   * out of reach: repeated until nothing changes. Jumps only ever get longer, so that it ends.
-   */
-  assemble(): bpf.Instruction[] {
-    const far = new Set<Jump>()
-    for (;;) {
-      const at = this.#place(far)
-      const tooShort = this.#items.filter(
-        (item): item is Jump =>
-          item.kind === 'jump' && !far.has(item) && this.#reach(item, at) > CONDITIONAL_REACH,
-      )
-      if (tooShort.length === 0) return this.#emit(far, at)
-      for (const jump of tooShort) far.add(jump)
-    }
-  }
-
-  /** Where each label and each jump stands, by instruction. */
-  #place(far: Set<Jump>): Map<string | Jump, number> {
-    const at = new Map<string | Jump, number>()
-    let next = 0
-    for (const item of this.#items) {
-      if (item.kind === 'label') {
-        if (at.has(item.name)) throw new Error(`the filter's label ${item.name} stands twice`)
-        at.set(item.name, next)
-        continue
-      }
-      if (item.kind === 'jump') at.set(item, next)
-      next += item.kind === 'jump' && far.has(item) ? 3 : 1
-    }
-    return at
-  }
-
-  #reach(jump: Jump, at: Map<string | Jump, number>): number {
-    return Math.max(distance(jump, jump.whenTrue, at), distance(jump, jump.whenFalse, at))
-  }
-
-  #emit(far: Set<Jump>, at: Map<string | Jump, number>): bpf.Instruction[] {
-    const program: bpf.Instruction[] = []
-    for (const item of this.#items) {
-      if (item.kind === 'label') continue
-      if (item.kind === 'plain') {
-        program.push({ code: item.code, jt: 0, jf: 0, k: item.k })
-        continue
-      }
-      const jt = distance(item, item.whenTrue, at)
-      const jf = distance(item, item.whenFalse, at)
-      if (!far.has(item)) {
-        program.push({ code: item.code, jt, jf, k: item.k })
-        continue
-      }
-      // The condition chooses between two far jumps, which stand one and two places further on.
-      program.push({ code: item.code, jt: 0, jf: 1, k: item.k })
-      program.push({ code: bpf.BPF_JMP | bpf.BPF_JA, jt: 0, jf: 0, k: jt - 1 })
-      program.push({ code: bpf.BPF_JMP | bpf.BPF_JA, jt: 0, jf: 0, k: jf - 2 })
-    }
-    return program
-  }
-}
-
-/** Instructions skipped by a jump to `label`. */
-function distance(jump: Jump, label: string, at: Map<string | Jump, number>): number {
-  const from = at.get(jump)
-  const to = at.get(label)
-  if (from === undefined || to === undefined) throw new Error(`no label ${label} in the filter`)
-  if (to <= from) throw new Error(`the filter jumps back to ${label}`)
-  return to - from - 1
-}
+import { FilterProgram } from './filter-program.js'
+import { appendShare4, appendShare6 } from './share.js'
 
 // Offsets in an untagged Ethernet frame.
 const ETHER_TYPE = 12
@@ -198,11 +57,11 @@ const VIPS_MAX = 1024
  * The filter for these VIPs (textual, of both families). With more than VIPS_MAX of them, or than
  * the kernel takes instructions for (some 450 IPv6 addresses), the coarse filter.
  */
-export function servingFilter(vips: readonly string[]): bpf.Instruction[] {
-  if (vips.length > VIPS_MAX) return coarseFilter()
+export function servingFilter(vips: readonly string[], share?: Share): bpf.Instruction[] {
+  if (vips.length > VIPS_MAX) return coarseFilter(share)
   const six = vips.map(words).filter((address) => address.length === 4)
-  const program = composeServing(ascending4(vips), six)
-  return program.length <= bpf.BPF_MAXINSNS ? program : coarseFilter()
+  const program = composeServing(ascending4(vips), six, share)
+  return program.length <= bpf.BPF_MAXINSNS ? program : coarseFilter(share)
 }
 
 /** The IPv4 addresses among the VIPs, each once. */
@@ -230,7 +89,7 @@ function composeLink(four: readonly number[] | undefined): bpf.Instruction[] {
   p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
   p.jumpIfEqual(ETH_P_ARP, four === undefined ? 'accept' : 'arp', 'reject')
   if (four !== undefined) {
-    appendArp(p)
+    appendArp(p, true)
     p.label('address')
     chooseAmong(p, four)
   }
@@ -248,27 +107,36 @@ function composeLink(four: readonly number[] | undefined): bpf.Instruction[] {
   return p.assemble()
 }
 
-/** From the label `arp` on; a request goes on at `address`, its target in the accumulator. */
-function appendArp(p: FilterProgram): void {
+/**
+ * From the label `arp` on; a request goes on at `address`, its target in the accumulator, if it is
+ * ours to answer.
+ */
+function appendArp(p: FilterProgram, answers: boolean): void {
   p.label('arp')
   p.loadHalf(ARP_OPERATION)
   p.jumpIfEqual(ARP_REPLY, 'accept')
   p.loadWord(ARP_SENDER)
   p.keep()
   p.loadWord(ARP_TARGET)
-  p.jumpIfSame('accept', 'address')
+  p.jumpIfSame('accept', answers ? 'address' : 'reject')
 }
 
-function composeServing(four: readonly number[], six: readonly number[][]): bpf.Instruction[] {
+function composeServing(
+  four: readonly number[],
+  six: readonly number[][],
+  share: Share | undefined,
+): bpf.Instruction[] {
+  const answers = share === undefined || share.index === 0
   const p = new FilterProgram()
   p.loadHalf(ETHER_TYPE)
   p.jumpIfEqual(ETH_P_IP, 'ipv4')
   p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
   p.jumpIfEqual(ETH_P_ARP, 'arp', 'reject')
 
-  appendArp(p)
+  appendArp(p, answers)
 
   p.label('ipv4')
+  if (share !== undefined) appendShare4(p, share)
   p.loadWord(IPV4_DESTINATION)
   p.label('address')
   chooseAmong(p, four)
@@ -278,9 +146,10 @@ function composeServing(four: readonly number[], six: readonly number[][]): bpf.
   p.jumpIfEqual(IPPROTO_ICMPV6, 'icmpv6', 'ipv6-destination')
   p.label('icmpv6')
   p.loadByte(ICMPV6_TYPE)
-  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, 'accept')
+  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, answers ? 'accept' : 'reject')
   p.jumpIfEqual(NEIGHBOUR_ADVERTISEMENT, 'accept')
   p.label('ipv6-destination')
+  if (share !== undefined) appendShare6(p, share)
   for (const address of six) {
     const other = p.newLabel()
     // The last word first: it is the one in which the addresses of a site differ.
@@ -329,19 +198,42 @@ function chooseAmong(p: FilterProgram, values: readonly number[]): void {
  * The filter for more VIPs than fit: all ARP, IPv4 and IPv6 that is for us or for a group. The
  * director then sorts out itself what is for a VIP, and the rest costs a copy each.
  */
-export function coarseFilter(): bpf.Instruction[] {
+export function coarseFilter(share?: Share): bpf.Instruction[] {
   const p = new FilterProgram()
   p.loadWord(bpf.SKF_AD_OFF + bpf.SKF_AD_PKTTYPE)
   p.jumpIfEqual(bpf.PACKET_OTHERHOST, 'reject')
   p.loadHalf(ETHER_TYPE)
-  p.jumpIfEqual(ETH_P_IP, 'accept')
-  p.jumpIfEqual(ETH_P_IPV6, 'accept')
-  p.jumpIfEqual(ETH_P_ARP, 'accept', 'reject')
+  p.jumpIfEqual(ETH_P_IP, 'ipv4')
+  p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
+  p.jumpIfEqual(ETH_P_ARP, 'arp', 'reject')
+  p.label('ipv4')
+  if (share !== undefined) appendShare4(p, share)
+  p.jump('accept')
+  p.label('ipv6')
+  if (share !== undefined) appendCoarse6(p, share)
+  p.jump('accept')
+  if (share !== undefined && share.index > 0) appendArp(p, false)
+  else {
+    p.label('arp')
+    p.jump('accept')
+  }
   p.label('reject')
   p.reject()
   p.label('accept')
   p.accept()
   return p.assemble()
+}
+
+/** Neighbour discovery as in `composeServing`, of the rest what is this worker's. */
+function appendCoarse6(p: FilterProgram, share: Share): void {
+  p.loadByte(IPV6_NEXT_HEADER)
+  p.jumpIfEqual(IPPROTO_ICMPV6, 'icmpv6', 'ipv6-destination')
+  p.label('icmpv6')
+  p.loadByte(ICMPV6_TYPE)
+  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, share.index === 0 ? 'accept' : 'reject')
+  p.jumpIfEqual(NEIGHBOUR_ADVERTISEMENT, 'accept')
+  p.label('ipv6-destination')
+  appendShare6(p, share)
 }
 
 /** A textual address as one (IPv4) or four (IPv6) unsigned 32-bit words, most significant first. */

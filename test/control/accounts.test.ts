@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
 import { accountFor, estimateAll, sourceOf, totalsOf } from '../../src/control/accounts.js'
+import { Live } from '../../src/control/live.js'
 import { listServices } from '../../src/control/readers.js'
 import { addDestination, addService, key, makeBook } from '../balance/rule-book.js'
 
@@ -9,7 +10,7 @@ import { addDestination, addService, key, makeBook } from '../balance/rule-book.
 function make() {
   const book = makeBook()
   const live = book.balancer
-  const source = sourceOf(book, live)
+  const source = sourceOf(book, new Live([live]))
   const apply = (...rules: Rule[]) => {
     for (const rule of rules) {
       book.apply(rule)

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
 import { sourceOf } from '../../src/control/accounts.js'
 import type { Counters, Status } from '../../src/control/listing.js'
+import { Live } from '../../src/control/live.js'
 import { FAMILIES } from '../../src/control/metric-families.js'
 import { type Measured, MetricsServer } from '../../src/control/metrics.js'
 import { ENDINGS } from '../../src/engine/verdict.js'
@@ -19,7 +20,7 @@ const LOOP = {
 function makeDirector(rules: readonly Rule[] = []) {
   const book = makeBook({ limits: { destinations: 4000 } })
   for (const rule of rules) book.apply(rule)
-  const source = sourceOf(book, book.balancer)
+  const source = sourceOf(book, new Live([book.balancer]))
   const counters: Counters = {
     verdicts: { forwarded: 41, 'no-service': 1 },
     engine: {
@@ -31,10 +32,11 @@ function makeDirector(rules: readonly Rule[] = []) {
       dropEntry: 2,
     },
     loop: LOOP,
+    framesByWorker: [42],
   }
   const director: Measured = {
     startedAt: 1_700_000_000_500,
-    read: async (look) => look(source, 0),
+    read: async (look) => look(source),
     counters: () => counters,
     status: () => ({ engine: 'af_packet', mode: 'textbook', limits: LIMITS }) as unknown as Status,
     neighbours: async () => [{ state: 'REACHABLE' }, { state: 'FAILED' }, { state: 'REACHABLE' }],

@@ -3,6 +3,7 @@ import t from 'tap'
 import { FLAG_BYPASS } from '../../src/balance/connection.js'
 import type { Rule } from '../../src/balance/rule.js'
 import { sourceOf } from '../../src/control/accounts.js'
+import { Live } from '../../src/control/live.js'
 import { ConnectionText, LINE_BYTES_MAX } from '../../src/control/proc-connections.js'
 import { listConnections, type Source } from '../../src/control/readers.js'
 import { parseIpv4 } from '../../src/wire/address.js'
@@ -22,11 +23,15 @@ const TITLE = 'Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires
 function make(rules: readonly Rule[], connections4 = 256): Source {
   const book = makeBook({ limits: { connections4 } })
   for (const rule of rules) book.apply(rule)
-  return sourceOf(book, book.balancer)
+  return sourceOf(book, new Live([book.balancer]))
 }
 
 function pieces(source: Source, tick: number, bytes = 4096): string[] {
-  const text = new ConnectionText(source, tick, Buffer.alloc(bytes, 0xa5))
+  const text = new ConnectionText(
+    source.book,
+    [{ tables: source.book.balancer, tick }],
+    Buffer.alloc(bytes, 0xa5),
+  )
   const all: string[] = []
   for (let piece = text.next(); piece; piece = text.next()) all.push(piece.toString('latin1'))
   return all
@@ -50,7 +55,7 @@ t.test('IPv4 connections of each protocol and state, bypass, and one of the tras
     addService(sctp),
     addDestination('10.0.0.3', {}, sctp),
   ])
-  const { connections4 } = source.live
+  const { connections4 } = source.book.balancer
   const insert = (protocol: number, cport: number, vport: number, d: number, flags = 0) =>
     connections4.insert4(
       protocol,
@@ -86,7 +91,7 @@ t.test('IPv6 connections', async (t) => {
   view.setInt32(12, 0xabcd0007 | 0)
   view.setInt32(16, 0x20010db8)
   view.setInt32(28, 0x110)
-  source.live.connections6.insert6(6, view, 0, 16, (0xab << 16) | 80, 0, 0, 199)
+  source.book.balancer.connections6.insert6(6, view, 0, 16, (0xab << 16) | 80, 0, 0, 199)
   t.equal(
     lines(source),
     'TCP 2001:0db8:0000:0000:0000:0000:abcd:0007 00AB ' +
@@ -103,7 +108,7 @@ t.test('templates: of a port, of a mark, of no use any more', async (t) => {
     addService(mark, { persistent: 60 }),
     addDestination('10.0.0.2', {}, mark),
   ])
-  const { live } = source
+  const live = source.book.balancer
   live.flow.client[0] = ip('198.51.100.7')
   live.flow.vip[0] = ip(VIP)
   live.flow.vipPort = 80
@@ -124,7 +129,7 @@ IP  C6336407 0000 ABCDEF01 0000 0A000002 0000 ASSURED          60
 t.test('seconds: none are left, seven digits, eight', async (t) => {
   const source = make([addService(), addDestination('10.0.0.1')])
   const expiring = (due: number) =>
-    source.live.connections4.insert4(6, 1, ip(VIP), 0x1000_0050, 0, 0, due)
+    source.book.balancer.connections4.insert4(6, 1, ip(VIP), 0x1000_0050, 0, 0, due)
   for (const due of [-5, 99, 999_999_999, 2_147_483_600]) expiring(due)
   t.same(
     lines(source)
@@ -137,7 +142,7 @@ t.test('seconds: none are left, seven digits, eight', async (t) => {
 
 t.test('a record that changes hands while it is read is left out', async (t) => {
   const source = make([addService(), addDestination('10.0.0.1')])
-  const table = source.live.connections4
+  const table = source.book.balancer.connections4
   table.insert4(6, 1, ip(VIP), 0x1000_0050, 0, 0, 100)
   table.insert4(6, 2, ip(VIP), 0x1000_0050, 0, 0, 100)
   const ports = table.ports.bind(table)
@@ -154,7 +159,7 @@ t.test('a record that changes hands while it is read is left out', async (t) => 
 t.test('many connections, in pieces of whole lines, each once, as ipvsadm -Lnc has', async (t) => {
   const count = 20_000
   const source = make([addService(), addDestination('10.0.0.1')], 32_768)
-  const { connections4 } = source.live
+  const { connections4 } = source.book.balancer
   for (let i = 0; i < count; i++) connections4.insert4(6, i, ip(VIP), 0x1000_0050, 0, 0, 100)
   for (let i = 0; i < count; i += 3) connections4.remove(i)
   const all = pieces(source, 0, 10 * LINE_BYTES_MAX)
@@ -164,7 +169,9 @@ t.test('many connections, in pieces of whole lines, each once, as ipvsadm -Lnc h
     .split('\n')
     .slice(1, -1)
     .map((line) => Number.parseInt(line.split(' ')[1] as string, 16))
-  const listed = [...listConnections(source.book, source.live, 0)].map((c) => ip(c.client))
+  const listed = [...listConnections(source.book, [{ tables: source.book.balancer, tick: 0 }])].map(
+    (c) => ip(c.client),
+  )
   t.same(clients, listed)
   t.equal(clients.length, count - Math.ceil(count / 3))
 })

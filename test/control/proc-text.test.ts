@@ -2,13 +2,14 @@
 import t from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
 import { sourceOf, type Totals } from '../../src/control/accounts.js'
+import { Live } from '../../src/control/live.js'
 import { perCpuText, rawCounts, servicesText, statisticsText } from '../../src/control/proc-text.js'
 import { addDestination, addService, key, makeBook, VIP6 } from '../balance/rule-book.js'
 
 function make(rules: readonly Rule[], destinations = 32) {
   const book = makeBook({ limits: { destinations } })
   for (const rule of rules) book.apply(rule)
-  return sourceOf(book, book.balancer)
+  return sourceOf(book, new Live([book.balancer]))
 }
 
 const HEAD =
@@ -33,8 +34,8 @@ t.test('ip_vs: IPv4, with destinations last added first, counts padded', async (
       tunnel: { type: 'ipip', port: 0, checksum: 'nocsum' },
     }),
   ])
-  source.live.destinations.addActive(0, 1234567890)
-  source.live.destinations.addInactive(0, 7)
+  source.book.balancer.destinations.addActive(0, 1234567890)
+  source.book.balancer.destinations.addInactive(0, 7)
   t.equal(
     [...servicesText(source)].join(''),
     `${HEAD}TCP  C0A8016E:0050 rr  
@@ -178,7 +179,8 @@ CPU    Conns  Packets  Packets            Bytes            Bytes
 })
 
 t.test('what a worker has counted: all services, also those that are gone', async (t) => {
-  const { book, live } = make([addService(key(80)), addService(key(81))])
+  const { book } = make([addService(key(80)), addService(key(81))])
+  const live = book.balancer
   live.services.countConnection(0)
   live.services.countInput(0, 100)
   live.services.countOutput(1, 7)

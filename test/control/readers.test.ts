@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Rule } from '../../src/balance/rule.js'
 import { sourceOf } from '../../src/control/accounts.js'
+import { Live } from '../../src/control/live.js'
 import { listConnections, listServices } from '../../src/control/readers.js'
 import { parseIpv4 } from '../../src/wire/address.js'
 import {
@@ -23,7 +24,7 @@ function make(rules: readonly Rule[]) {
     worker.apply(rule)
   }
   const live = worker.balancer
-  return { book, live, source: sourceOf(book, live) }
+  return { book, live, source: sourceOf(book, new Live([live])) }
 }
 
 t.test('services: what rules say from one copy, what traffic says from the other', async (t) => {
@@ -91,7 +92,7 @@ t.test('connections of both families, as ipvsadm -Lnc has them', async (t) => {
   const gone = live.connections4.insert4(6, client, ip(VIP), (1 << 16) | 80, 0, 0, 50)
   live.connections4.remove(gone)
   t.same(
-    [...listConnections(book, live, 1000)],
+    [...listConnections(book, [{ tables: live, tick: 1000 }])],
     [
       {
         protocol: 'tcp',
@@ -137,7 +138,10 @@ t.test('the connections of a destination in the trash still show where they went
   const { book, live } = make([addService(), addDestination('10.0.0.1')])
   live.connections4.insert4(6, 1, ip(VIP), 0x1000_0050, 0, 0, 100)
   book.apply(deleteDestination('10.0.0.1'))
-  t.match([...listConnections(book, live, 0)], [{ destination: '10.0.0.1', destinationPort: 80 }])
+  t.match(
+    [...listConnections(book, [{ tables: live, tick: 0 }])],
+    [{ destination: '10.0.0.1', destinationPort: 80 }],
+  )
 })
 
 t.test('templates: of a port, of a mark, assured, invalid', async (t) => {
@@ -159,7 +163,7 @@ t.test('templates: of a port, of a mark, assured, invalid', async (t) => {
   live.templates.assure(1)
   const common = { client: '198.51.100.7', clientPort: 0, template: true, expires: 60 }
   t.match(
-    [...listConnections(book, live, 0)],
+    [...listConnections(book, [{ tables: live, tick: 0 }])],
     [
       {
         ...common,
@@ -182,7 +186,10 @@ t.test('templates: of a port, of a mark, assured, invalid', async (t) => {
     ],
   )
   live.templates.invalidate(0)
-  t.match([...listConnections(book, live, 0)][0], { vport: 65_535, destinationPort: 65_535 })
+  t.match([...listConnections(book, [{ tables: live, tick: 0 }])][0], {
+    vport: 65_535,
+    destinationPort: 65_535,
+  })
 })
 
 t.test('a record that changes hands while it is read is left out', async (t) => {
@@ -200,7 +207,7 @@ t.test('a record that changes hands while it is read is left out', async (t) => 
     return ports(slot)
   }
   t.same(
-    [...listConnections(book, live, 0)].map(({ client }) => client),
+    [...listConnections(book, [{ tables: live, tick: 0 }])].map(({ client }) => client),
     ['0.0.0.2'],
   )
 })
@@ -211,7 +218,7 @@ t.test('seconds are whole, rounded down, and right across the wrap of ticks', as
   live.connections4.insert4(6, 1, ip(VIP), 0x1000_0050, 0, 0, (tick + 199) | 0)
   live.connections4.insert4(6, 2, ip(VIP), 0x1000_0050, 0, 0, (tick - 10) | 0)
   t.same(
-    [...listConnections(book, live, tick)].map(({ expires }) => expires),
+    [...listConnections(book, [{ tables: live, tick }])].map(({ expires }) => expires),
     [1, 0],
   )
 })

@@ -8,7 +8,7 @@ import { LIMITS } from '../balance/rule-book.js'
 
 t.test('worker and reader lay the same memory out alike', async (t) => {
   const shared = new SharedArrayBuffer(WorkerMemory.bytes(LIMITS))
-  const [worker, reader] = [new WorkerMemory(shared), new WorkerMemory(shared)]
+  const [worker, reader] = [new WorkerMemory(shared, LIMITS), new WorkerMemory(shared, LIMITS)]
   const tables = [worker, reader].map(({ region }) => new Balancer(region, LIMITS, 1))
   for (const [i, name] of CELL_NAMES.entries()) worker.set(name, i + 0.5)
   for (const [i, name] of CELL_NAMES.entries()) t.equal(reader.get(name), i + 0.5, name)
@@ -25,7 +25,7 @@ t.test('worker and reader lay the same memory out alike', async (t) => {
 t.test('the bytes asked for are what it takes, no more than a line each too many', async (t) => {
   for (const limits of [LIMITS, DEFAULT_LIMITS]) {
     const bytes = WorkerMemory.bytes(limits)
-    const memory = new WorkerMemory(new ArrayBuffer(bytes))
+    const memory = new WorkerMemory(new ArrayBuffer(bytes), limits)
     t.doesNotThrow(() => new Balancer(memory.region, limits, 1))
     t.equal(memory.region.used, bytes)
   }

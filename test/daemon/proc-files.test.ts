@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { sourceOf } from '../../src/control/accounts.js'
+import { Live } from '../../src/control/live.js'
 import type { Source } from '../../src/control/readers.js'
 import { ProcFiles } from '../../src/daemon/proc-files.js'
 import { addDestination, addService, key, makeBook } from '../balance/rule-book.js'
@@ -23,12 +24,12 @@ function makeSource(connections4 = 256): Source {
   const book = makeBook({ limits: { connections4 } })
   book.apply(addService())
   book.apply(addDestination('10.0.0.1'))
-  return sourceOf(book, book.balancer)
+  return sourceOf(book, new Live([book.balancer]))
 }
 
 function make(t: Test, folder = makeFolder(t), source = makeSource()) {
   const said: string[] = []
-  const readable = { read: async <T>(look: (s: Source, tick: number) => T) => look(source, 0) }
+  const readable = { read: async <T>(look: (s: Source) => T) => look(source) }
   const files = new ProcFiles(join(folder, 'proc'), readable, (line) => said.push(line))
   t.teardown(() => files.stop())
   return { folder, net: join(folder, 'proc/net'), source, files, said }
@@ -46,7 +47,7 @@ t.test('made at once, kept up to date, gone at the end with the folders', async 
   t.same(readdirSync(net).sort(), NAMES)
   t.match(readFileSync(join(net, 'ip_vs'), 'utf8'), '  -> 0A000001:0050      Route ')
   source.book.apply(addService(key(443)))
-  source.live.connections4.insert4(6, 1, 2, 0x1000_0050, 0, 0, 100)
+  source.book.balancer.connections4.insert4(6, 1, 2, 0x1000_0050, 0, 0, 100)
   await until('the new service', () => /:01BB rr/.test(readFileSync(join(net, 'ip_vs'), 'utf8')))
   await until('the connection', () =>
     /00000001 1000/.test(readFileSync(join(net, 'ip_vs_conn'), 'utf8')),
@@ -80,7 +81,7 @@ t.test('files of others in the folder stay, and so does a folder that was there'
 t.test('a reader sees an old file or a new one, never a part of one', async (t) => {
   const source = makeSource(40_000)
   for (let i = 0; i < 40_000; i++) {
-    source.live.connections4.insert4(6, i, 2, 0x1000_0050, 0, 0, 100)
+    source.book.balancer.connections4.insert4(6, i, 2, 0x1000_0050, 0, 0, 100)
   }
   const { net, files } = make(t, makeFolder(t), source)
   await files.start()

@@ -17,6 +17,8 @@ const LAST_PORT = 65_535
 export interface Target {
   readonly address: string
   readonly port: number
+  /** The client's own address, where it has several. */
+  readonly from?: string
 }
 
 /** Who answered the connection from `port`, or the code of the error that it met. */
@@ -57,9 +59,12 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? String(error)
 }
 
-function dial({ address, port }: Target, localPort?: number): Socket {
-  const from = localPort === undefined ? {} : { localPort }
-  const socket = connect({ host: address, port, noDelay: true, ...from })
+function dial({ address, port, from }: Target, localPort?: number): Socket {
+  const own = {
+    ...(localPort === undefined ? {} : { localPort }),
+    ...(from === undefined ? {} : { localAddress: from }),
+  }
+  const socket = connect({ host: address, port, noDelay: true, ...own })
   socket.setTimeout(PATIENCE_MS, () =>
     socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
   )
@@ -149,10 +154,10 @@ const tasks: Tasks = {
     return (await answer).trim()
   },
 
-  async datagram({ address, port, text }) {
+  async datagram({ address, port, text, from }) {
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
     try {
-      socket.bind(lastPort--)
+      socket.bind(lastPort--, from)
       await once(socket, 'listening')
       // Connected: an answer that doesn't come from the VIP itself is none.
       socket.connect(port, address)

@@ -7,13 +7,8 @@ import t from 'tap'
 import * as bpf from '../../src/native/filter.js'
 import { close, socket } from '../../src/native/libc.js'
 import { AF_INET, SOCK_DGRAM } from '../../src/native/socket.js'
-import {
-  coarseFilter,
-  FilterProgram,
-  rejectingFilter,
-  servingFilter,
-  words,
-} from '../../src/port/bpf-filter.js'
+import { coarseFilter, rejectingFilter, servingFilter, words } from '../../src/port/bpf-filter.js'
+import { FilterProgram } from '../../src/port/filter-program.js'
 import { build, type FrameSpec } from '../../src/wire/build.js'
 import { accepts } from './classic-bpf.js'
 

@@ -26,6 +26,39 @@ export function accepts(
         else if (k + 4 > frame.length) return false
         else a = view.getUint32(k)
         break
+      case bpf.BPF_LD | bpf.BPF_B | bpf.BPF_IND:
+        if (x + k + 1 > frame.length) return false
+        a = view.getUint8(x + k)
+        break
+      case bpf.BPF_LD | bpf.BPF_W | bpf.BPF_IND:
+        if (x + k + 4 > frame.length) return false
+        a = view.getUint32(x + k)
+        break
+      case bpf.BPF_LD | bpf.BPF_W | bpf.BPF_LEN:
+        a = frame.length
+        break
+      case bpf.BPF_LDX | bpf.BPF_B | bpf.BPF_MSH:
+        if (k + 1 > frame.length) return false
+        x = 4 * (view.getUint8(k) & 15)
+        break
+      case bpf.BPF_ALU | bpf.BPF_AND | bpf.BPF_K:
+        a = (a & k) >>> 0
+        break
+      case bpf.BPF_ALU | bpf.BPF_MUL | bpf.BPF_K:
+        a = Math.imul(a, k) >>> 0
+        break
+      case bpf.BPF_ALU | bpf.BPF_RSH | bpf.BPF_K:
+        a >>>= k
+        break
+      case bpf.BPF_ALU | bpf.BPF_MOD | bpf.BPF_K:
+        a %= k
+        break
+      case bpf.BPF_ALU | bpf.BPF_XOR | bpf.BPF_X:
+        a = (a ^ x) >>> 0
+        break
+      case bpf.BPF_ALU | bpf.BPF_SUB | bpf.BPF_X:
+        a = (a - x) >>> 0
+        break
       case bpf.BPF_MISC | bpf.BPF_TAX:
         x = a
         break

@@ -2,6 +2,7 @@
  * `uipvs run`: the director in the foreground, until SIGINT or SIGTERM.
  */
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { type Command, Option } from 'commander'
 import { CONNECTIONS_MAX, DEFAULT_LIMITS } from '../../balance/limits.js'
 import type { FollowedKernel } from '../../balance/thresholds.js'
@@ -25,6 +26,7 @@ Examples:
                                                     for Prometheus; for node_exporter
   uipvs run -i eth0 --web 127.0.0.1:8080            the page: prints the address to open
   uipvs run -i eth0 --engine af_packet              not the fastest way that there is
+  uipvs run -i eth0 --workers 4                     four processors share the frames
   uipvs run --engine none --control /tmp/u.sock     rules only, no frames, no privileges
 
 The director answers ARP for its VIPs, finds the MAC addresses of the realservers, and keeps this
@@ -32,6 +34,8 @@ machine's own kernel from answering what it forwards (an nftables table, removed
 
 /** A tenth of a second: nothing else of the director would have its turn. */
 const BUSY_POLL_MAX = 100_000
+/** Each has tables for all services and rings of its own. */
+const WORKERS_MAX = 64
 
 interface RunOptions extends ReportOptions, BeginningOptions {
   busyPoll?: number
@@ -45,6 +49,7 @@ interface RunOptions extends ReportOptions, BeginningOptions {
   control?: string
   controlGroup?: string
   maxConnections?: number
+  workers: number
 }
 
 function whole(text: string): number {
@@ -64,6 +69,15 @@ function microseconds(text: string): number {
   if (!Number.isInteger(value) || value < 1 || value > BUSY_POLL_MAX) {
     const hint = `1 to ${BUSY_POLL_MAX}; 20 is usual`
     throw new CliFailure(`'${text}' is no number of µs (--busy-poll)`, EXIT_USAGE, hint)
+  }
+  return value
+}
+
+function workers(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > WORKERS_MAX) {
+    const hint = `1 to ${WORKERS_MAX}; as many as there are processors to spare`
+    throw new CliFailure(`'${text}' is no number of workers (--workers)`, EXIT_USAGE, hint)
   }
   return value
 }
@@ -89,6 +103,11 @@ export function register(program: Command): void {
         '--busy-poll <µs>',
         'af_xdp: poll the network card for so long, instead of waiting for its interrupts; needs a processor of its own',
       ).argParser(microseconds),
+    )
+    .addOption(
+      new Option('--workers <n>', 'threads that share the frames (af_packet); see docs/workers.md')
+        .argParser(workers)
+        .default(1),
     )
     .option('--rules <file>', 'rules to begin with, in the format of ipvsadm-save; - reads stdin')
     .option('--state <dir>', 'keep the rules there over restarts; --rules is then for the first')
@@ -140,6 +159,13 @@ async function run(options: RunOptions): Promise<void> {
     options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
   const reports = new Reports(options)
   const { engine, mode, linux, arp, guard, quiet, busyPoll: busyPollMicroseconds = 0 } = options
+  if (options.workers > 1 && engine !== 'auto' && engine !== 'af_packet') {
+    throw new CliFailure(
+      `${engine} has one worker (--workers ${options.workers})`,
+      EXIT_USAGE,
+      'several share the frames with --engine af_packet',
+    )
+  }
   if (busyPollMicroseconds > 0 && engine !== 'auto' && engine !== 'af_xdp') {
     throw new CliFailure('--busy-poll is for af_xdp', EXIT_USAGE, `leave it out with ${engine}`)
   }
@@ -156,9 +182,16 @@ async function run(options: RunOptions): Promise<void> {
     guard,
     quiet,
     limits,
+    workers: options.workers,
     log,
     ...journal,
   })
+  if (options.workers > availableParallelism()) {
+    log(
+      `${options.workers} workers on ${availableParallelism()} processors wait for each other; ` +
+        'fewer are faster',
+    )
+  }
   const server = new ControlServer(path, director, group)
   // From now on: whoever stops a director that is still beginning shall find nothing left of it.
   const stopped = new Promise<undefined>((resolve) => {

@@ -78,6 +78,7 @@ function makeLook(made: Made): Look {
       verdicts: made.verdicts ?? {},
       engine: made.engine ?? {},
       loop: { breaths: [], busyMs: made.busyMs ?? 0, gaps: 0, longestGapMs: 1.5 },
+      framesByWorker: [],
     },
     status: {
       pid: made.pid ?? 1,
@@ -91,6 +92,7 @@ function makeLook(made: Made): Look {
       uptimeSeconds: 5,
       vips: [],
       services: 1,
+      workers: 1,
       connections: 7,
       templates: 0,
       limits: DEFAULT_LIMITS,
