@@ -114,6 +114,7 @@ export class Balancer {
   begin(now: number): void {
     this.tick = Math.floor(now / TICK_MS) | 0
     this.persistence.tick = this.tick
+    this.peers?.begin()
   }
 
   start(now: number): void {
@@ -131,7 +132,6 @@ export class Balancer {
     this.orphans.advance()
     this.defence.advance(this.tick)
     this.dropper.advance(this.tick)
-    this.peers?.advance()
   }
 
   /** May this packet open a connection? `event`: TCP flags, or the type of the first SCTP chunk. */
@@ -228,6 +228,7 @@ export class Balancer {
 
   #schedule(service: number): number {
     const scheduler = this.schedulers[service]
+    this.peers?.look(service)
     return scheduler === null ? NONE : scheduler.choose(this.flow)
   }
 

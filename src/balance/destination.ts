@@ -163,11 +163,6 @@ export class DestinationTable {
     this.words[slot * WORDS + ELSEWHERE_INACTIVE] = inactive
   }
 
-  /** All records at this index and beyond have never been used. */
-  get highWater(): number {
-    return this.#next
-  }
-
   persistent(slot: number): number {
     return this.words[slot * WORDS + PERSISTENT]
   }

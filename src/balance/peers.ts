@@ -1,13 +1,13 @@
 /**
  * What one of several workers knows of the others, so that all of them decide as one director:
  *
- *   how many connections they have      read from their tables at each tick into the columns
- *                                       "elsewhere" of the own one, where schedulers and thresholds
- *                                       add them up
+ *   how many connections they have      read from their tables, for a service that is to choose,
+ *                                       once a breath, into the columns "elsewhere" of the own
+ *                                       table, where schedulers and thresholds add them up
  *   whose turn it is in a service       one word of common memory (`turn.ts`)
  *
  * Nothing is locked and nobody waits. A worker's own connections count at once, those of others
- * when they are a tick old at most.
+ * from the next breath on.
  */
 import { DestinationTable } from './destination.js'
 import type { Limits } from './limits.js'
@@ -16,25 +16,35 @@ import { ServiceTable } from './service.js'
 import type { Thresholds } from './thresholds.js'
 import { Turn } from './turn.js'
 
-/** Destinations looked at in one tick: some ten microseconds for each other worker. */
-const LOOKED_AT = 4096
+const NONE = -1
+
+/** What a worker has itself: a balancer's. */
+export interface Tables {
+  readonly services: ServiceTable
+  readonly destinations: DestinationTable
+  readonly thresholds: Thresholds
+}
 
 export class Peers {
+  readonly #services: ServiceTable
   readonly #own: DestinationTable
   readonly #thresholds: Thresholds
   readonly #others: readonly DestinationTable[]
   readonly #turns: Int32Array
-  #next = 0
+  /** Counts breaths; and in which one each service was looked at last. */
+  #breath = 0
+  readonly #lookedAt: Int32Array
 
   /** `others`: their destinations, to be read only; `turns`: a word a service, common to all. */
   constructor(
-    own: DestinationTable,
-    thresholds: Thresholds,
+    { services, destinations, thresholds }: Tables,
     others: readonly DestinationTable[],
     turns: Int32Array,
   ) {
-    this.#own = own
+    this.#services = services
+    this.#own = destinations
     this.#thresholds = thresholds
+    this.#lookedAt = new Int32Array(services.capacity)
     this.#others = others
     this.#turns = turns
   }
@@ -49,14 +59,20 @@ export class Peers {
     return new Turn(this.#turns, service)
   }
 
-  /** To be called at each tick. */
-  advance(): void {
-    const end = Math.min(this.#own.highWater, this.#next + LOOKED_AT)
-    for (; this.#next < end; this.#next++) this.#look(this.#next)
-    if (this.#next >= this.#own.highWater) this.#next = 0
+  /** A breath begins. */
+  begin(): void {
+    this.#breath = (this.#breath + 1) | 0
   }
 
-  #look(slot: number): void {
+  /** A destination of this service is to be chosen. */
+  look(service: number): void {
+    if (this.#lookedAt[service] === this.#breath) return
+    this.#lookedAt[service] = this.#breath
+    const own = this.#own
+    for (let d = this.#services.head(service); d !== NONE; d = own.next(d)) this.#lookAt(d)
+  }
+
+  #lookAt(slot: number): void {
     const own = this.#own
     let active = 0
     let inactive = 0

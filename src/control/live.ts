@@ -1,7 +1,7 @@
 /**
- * What traffic has made of the rules, read from the tables that the workers write: each has its own,
- * with the same services and destinations in the same slots, and connections of its own. Listings
- * show sums.
+ * What traffic has made of the rules, read from the tables that the workers write: each has its
+ * own, with the same services and destinations in the same slots, and connections of its own.
+ * Listings show sums.
  */
 import type { Balancer } from '../balance/balancer.js'
 

@@ -9,8 +9,8 @@
  *   ARP, ND: answers         every worker, each has its own neighbours
  *   ARP, ND: questions       the first worker, which alone answers for the VIPs
  *
- * Where persistence has a mask (`-M`), whoever shares a template must share a worker: the address is
- * masked first.
+ * Where persistence has a mask (`-M`), whoever shares a template must share a worker: the address
+ * is masked first.
  *
  * Each worker has packet sockets of its own, and its socket filter takes what is its share. See
  * docs/workers.md for PACKET_FANOUT, the road not taken.

@@ -11,7 +11,16 @@ import { Region } from '../../src/balance/region.js'
 import type { Rule } from '../../src/balance/rule.js'
 import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import type { FollowedKernel } from '../../src/balance/thresholds.js'
-import { addDestination, addService, key, LIMITS, makeBook, nameOf, SEED } from './rule-book.js'
+import {
+  addDestination,
+  addService,
+  fillFlow,
+  key,
+  LIMITS,
+  makeBook,
+  nameOf,
+  SEED,
+} from './rule-book.js'
 
 /** So many workers that know each other, with the same rules. */
 function makeWorkers(
@@ -28,8 +37,7 @@ function makeWorkers(
     const { balancer } = book
     const others = memories.filter((other) => other !== memory)
     balancer.peers = new Peers(
-      balancer.destinations,
-      balancer.thresholds,
+      balancer,
       others.map((other) => Peers.destinationsIn(new Region(other), LIMITS)),
       turns,
     )
@@ -42,11 +50,13 @@ function makeWorkers(
 
 function choose(book: RuleBook): number {
   const service = book.findService(key()) as number
-  return book.balancer.schedulers[service]?.choose(book.balancer.flow) ?? -1
+  fillFlow(book.balancer.flow, 0x0a000001, 40_000, 0xc0a8016e, 80)
+  return book.balancer.choose(service)
 }
 
-function tick(books: readonly RuleBook[]): void {
-  for (const { balancer } of books) balancer.peers?.advance()
+/** The next breath of each worker. */
+function breathe(books: readonly RuleBook[]): void {
+  for (const { balancer } of books) balancer.begin(0)
 }
 
 const worker = (count: number) => fc.integer({ min: 0, max: count - 1 })
@@ -131,17 +141,19 @@ t.test('least-connection: balanced by what all workers have, after any traffic',
     for (const [i, opens] of all) {
       const least = Math.min(...totals)
       const d = choose(books[i])
-      // A tick passed since the last one: nobody's counts are unknown.
+      // All have breathed since the last one: nobody's counts are unknown.
       if (totals[d] !== least) return false
       if (opens) {
         totals[d]++
         bind(books[i], d, 1)
-        tick(books)
+        breathe(books)
       }
     }
-    return books.every(({ balancer: { destinations } }) =>
-      totals.every((total, d) => destinations.totalOfAll(d) === total),
-    )
+    return books.every((book) => {
+      choose(book)
+      const { destinations } = book.balancer
+      return totals.every((total, d) => destinations.totalOfAll(d) === total)
+    })
   })
   fc.assert(property, { seed: SEED, numRuns: 200 })
   t.pass('200 runs')
@@ -155,26 +167,30 @@ t.test('thresholds: full by what all have, and free again', async (t) => {
     ]
     const books = makeWorkers(2, rules, kernel)
     const [first, second] = books
+    t.equal(choose(first), 0)
     for (let i = 0; i < 2; i++) bind(first, 0, 1)
     for (let i = 0; i < 2; i++) bind(second, 0, 1)
-    t.equal(choose(first), 0, 'each knows of two')
-    tick(books)
+    t.equal(choose(first), 0, 'it has looked in this breath')
+    breathe(books)
     t.same(books.map(choose), [-1, -1], `four are too many for both (${kernel})`)
     bind(second, 0, -1)
-    tick(books)
+    breathe(books)
     t.same(books.map(choose), [-1, -1], 'three: not below the lower threshold')
     for (let i = 0; i < 2; i++) bind(first, 0, -1)
-    tick(books)
+    breathe(books)
     t.same(books.map(choose), [0, 0], 'one')
   }
 })
 
 t.test('a slot that is used again begins without what others had there', async (t) => {
   const books = makeWorkers(2, [addService(key()), addDestination('10.0.0.1')])
+  const total = () => {
+    breathe(books)
+    choose(books[1])
+    return books[1].balancer.destinations.totalOfAll(0)
+  }
   bind(books[0], 0, 1)
-  tick(books)
-  t.equal(books[1].balancer.destinations.totalOfAll(0), 1)
+  t.equal(total(), 1)
   bind(books[0], 0, -1)
-  tick(books)
-  t.equal(books[1].balancer.destinations.totalOfAll(0), 0)
+  t.equal(total(), 0)
 })

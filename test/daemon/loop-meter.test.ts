@@ -1,5 +1,11 @@
 import t from 'tap'
-import { BREATH_BUCKETS, LOOP_CELLS, LoopMeter, loopTimes } from '../../src/daemon/loop-meter.js'
+import {
+  BREATH_BUCKETS,
+  LOOP_CELLS,
+  LoopMeter,
+  loopTimes,
+  sumOfLoops,
+} from '../../src/daemon/loop-meter.js'
 
 function make() {
   const cells = new Float64Array(LOOP_CELLS)
@@ -43,4 +49,16 @@ t.test('breaths without frames are no work, but can be a gap', async (t) => {
   meter.gap(0.2)
   meter.gap(2.5)
   t.match(times(), { busyMs: 3, gaps: 3, longestGapMs: 3 })
+})
+
+t.test('several meters as one', async (t) => {
+  const cells = [new Float64Array(LOOP_CELLS), new Float64Array(LOOP_CELLS)]
+  const [first, second] = cells.map((each) => new LoopMeter(each))
+  first.breath(0.003, 5)
+  first.gap(7)
+  second.breath(0.003, 5)
+  second.breath(20, 1)
+  const { breaths, busyMs, gaps, longestGapMs } = loopTimes(sumOfLoops(cells))
+  t.same([breaths[2], gaps, longestGapMs], [2, 2, 20])
+  t.equal(Math.round(busyMs), 20)
 })

@@ -35,7 +35,7 @@ t.test('the largest table that may be asked for has a last record', async (t) =>
   const limits = { ...DEFAULT_LIMITS, connections4: CONNECTIONS_MAX }
   const memory = ThreadMemory.create(WorkerMemory.bytes(limits))
   t.teardown(() => memory.close())
-  const { region } = new WorkerMemory(memory.buffer)
+  const { region } = new WorkerMemory(memory.buffer, limits)
   const { connections4 } = new Balancer(region, limits, 1)
   t.equal(connections4.insert4(6, 1, 2, 0x10001, 0, 0, 5), 0)
   // The cells of a table are one line: records in use, and the first that never was.

@@ -188,6 +188,16 @@ async function changing(t: Test, segment: Segment): Promise<void> {
   for (let i = 0; i < 6; i++) await segment.client('stop', { id: `a${i}` })
   const answers = (await Promise.all(asking)).flat()
   const got = tally(answers)
+  const bad = answers.filter(({ text }) => text === undefined)
+  if (bad.length > 0) {
+    t.comment(JSON.stringify((await segment.counters()).verdicts))
+    t.comment(
+      (await segment.adm(['-Lnc']))
+        .split('\n')
+        .filter((l) => bad.some(({ port }) => l.includes(`:${port} `)))
+        .join(' | '),
+    )
+  }
   t.same(
     Object.keys(got).sort(),
     ['rs1', 'rs2', 'rs3'],

@@ -42,7 +42,7 @@ export interface Tables {
 export function tablesOf({ book, director }: OfflineDirector): Tables {
   const { balancer } = director
   const connections: ConnectionListing[] = []
-  for (const connection of listConnections(book, balancer, balancer.tick)) {
+  for (const connection of listConnections(book, [{ tables: balancer, tick: balancer.tick }])) {
     if (connections.length === CONNECTIONS_SHOWN) break
     connections.push(connection)
   }
