@@ -180,24 +180,17 @@ async function changing(t: Test, segment: Segment): Promise<void> {
     segment.client('keepAsking', { address: VIP, port: BANNER, from, id: `a${i}`, parallel: 2 }),
   )
   const service = ['-t', `${VIP}:${BANNER}`]
-  for (let round = 0; round < 5; round++) {
-    await segment.adm(['-d', ...service, '-r', segment.rip(3)])
+  // A deleted realserver's connections would wait for it, as in Linux: so weights go to 0 instead.
+  for (let round = 0; round < 3; round++) {
+    await segment.adm(['-e', ...service, '-r', segment.rip(3), '-g', '-w', '0'])
     await segment.adm(['-E', ...service, '-s', round % 2 === 0 ? 'wrr' : 'rr'])
-    await segment.adm(['-a', ...service, '-r', segment.rip(3), '-g', '-w', '2'])
+    await segment.adm(['-A', '-t', `${VIP}:8080`])
+    await segment.adm(['-e', ...service, '-r', segment.rip(3), '-g', '-w', '2'])
+    await segment.adm(['-D', '-t', `${VIP}:8080`])
   }
   for (let i = 0; i < 6; i++) await segment.client('stop', { id: `a${i}` })
   const answers = (await Promise.all(asking)).flat()
   const got = tally(answers)
-  const bad = answers.filter(({ text }) => text === undefined)
-  if (bad.length > 0) {
-    t.comment(JSON.stringify((await segment.counters()).verdicts))
-    t.comment(
-      (await segment.adm(['-Lnc']))
-        .split('\n')
-        .filter((l) => bad.some(({ port }) => l.includes(`:${port} `)))
-        .join(' | '),
-    )
-  }
   t.same(
     Object.keys(got).sort(),
     ['rs1', 'rs2', 'rs3'],
