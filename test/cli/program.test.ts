@@ -61,6 +61,14 @@ t.test('bad usage: one line on stderr, status 2', async (t) => {
     ],
     [['realserver', 'up', '--vip', '0::1'], /^uipvs: "0::1" can be no VIP/],
     [
+      ['run', '-i', 'eth0', '--workers', '0'],
+      /^uipvs: '0' is no number of workers \(--workers\); 1 to 64/,
+    ],
+    [
+      ['run', '-i', 'eth0', '--workers', '2', '--engine', 'libpcap'],
+      /^uipvs: libpcap has one worker \(--workers 2\); several share the frames with/,
+    ],
+    [
       ['run', '-i', 'eth0', '--busy-poll', '0'],
       /^uipvs: '0' is no number of µs \(--busy-poll\); 1 to/,
     ],

@@ -5,12 +5,14 @@ import { describeEngine, MtuWatch, type OpenedEngine } from '../../src/daemon/op
 const arm = { arm: 'eth0', mode: 'native', isZeroCopy: false, mtuMax: 1774 } as const
 
 function opened(changes: Partial<OpenedEngine>, modes: readonly object[] = []): OpenedEngine {
-  const handle = { modes } as unknown as OpenedEngine['handle']
-  return { name: 'af_packet', handle, isAuto: false, refused: [], ...changes }
+  const workers = { modes, count: 1 } as unknown as OpenedEngine['workers']
+  return { name: 'af_packet', workers, isAuto: false, refused: [], ...changes }
 }
 
 t.test('the ready line', async (t) => {
   t.equal(describeEngine(opened({})), 'af_packet')
+  const workers = { modes: [], count: 3 } as unknown as OpenedEngine['workers']
+  t.equal(describeEngine(opened({ workers })), 'af_packet (3 workers)')
   t.equal(
     describeEngine(opened({ name: 'af_xdp' }, [arm, { ...arm, arm: 'eth1', isZeroCopy: true }])),
     'af_xdp (eth0 native, copy; eth1 native, zero-copy)',
