@@ -30,11 +30,11 @@ import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 
 /**
- * Empty breaths before the worker sleeps. One takes about 80 ns, so this is a few microseconds,
- * about what going to sleep and waking costs. More would be in vain: the kernel hands over a block
- * of its ring when it is full or a millisecond old, whichever comes first.
+ * How long the worker looks in vain before it sleeps: about what going to sleep and waking cost. By
+ * the clock, since an empty breath takes 80 ns with one packet socket and several times as much
+ * with a socket for each queue of several arms.
  */
-const SPIN_BREATHS = 40
+const SPIN_MS = 0.004
 /** How long it sleeps at most when nothing at all happens. */
 const IDLE_WAIT_MS = 10
 
@@ -180,14 +180,14 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
       : openAfPacket({ interfaces, wakeFd })
   const engine = new Engine(start, port)
   report(channel, { kind: 'ready', modes: port.modes ?? [] })
-  let empty = 0
   let nextLook = 0
   let before = performance.now()
+  let lastBusy = before
   while (!engine.isStopped) {
     const frames = engine.breathe()
-    empty = frames > 0 || engine.isBehind ? 0 : empty + 1
-    const isIdle = empty > SPIN_BREATHS
     const now = performance.now()
+    if (frames > 0 || engine.isBehind) lastBusy = now
+    const isIdle = now - lastBusy > SPIN_MS
     engine.meter.breath(now - before, frames)
     before = now
     if (isIdle || now >= nextLook) {
