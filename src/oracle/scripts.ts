@@ -13,7 +13,10 @@ export const END = '@@END'
 /** The interface on which the recorder sends and hears. */
 export const RECORDER_INTERFACE = 'v1'
 
-const SCHEDULERS = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'
+const SCHEDULER_MODULES = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'
+  .split(' ')
+  .map((name) => `ip_vs_${name}`)
+  .join(' ')
 
 /** Modules of a scenario. All go when the next begins, the dependent ones first. */
 const MARK_MODULES = 'iptable_mangle ip6table_mangle xt_mark xt_multiport'
@@ -74,31 +77,24 @@ ip addr add 192.168.1.1/24 dev vec0
 ip addr add 2001:db8:1::1/64 dev vec0 nodad
 n=2
 while [ $n -le 254 ]; do
-  mac=$(printf '02:00:00:00:00:%02x' $n)
-  printf 'neigh replace 192.168.1.%d lladdr %s dev vec0 nud permanent\\n' $n $mac
-  printf 'neigh replace 2001:db8:1::%x lladdr %s dev vec0 nud permanent\\n' $n $mac
+  printf 'neigh replace 192.168.1.%d lladdr 02:00:00:00:00:%02x dev vec0 nud permanent\\n' $n $n
+  printf 'neigh replace 2001:db8:1::%x lladdr 02:00:00:00:00:%02x dev vec0 nud permanent\\n' $n $n
   n=$((n + 1))
 done > /tmp/neighbours
 ip -batch /tmp/neighbours
 ip route add default via 192.168.1.254
 ip route add default via 2001:db8:1::fe dev vec0
 
-unload() {
-  for module in "$@"; do
-    [ ! -e /sys/module/$module ] || modprobe -r $module 2> /dev/null || true
-  done
-}
 # IPVS as the machine booted: no connection, no deleted server in its trash, each setting as it was.
 fresh() {
   if [ -e /proc/net/ip_vs ]; then
     ipvsadm -C
-    for name in ${SCHEDULERS}; do unload ip_vs_$name; done
-    modprobe -r ip_vs || return 1
+    modprobe -ra ${SCHEDULER_MODULES} ip_vs || return 1
   fi
   # The first IPv6 service switches defragmentation on, and nothing switches it off.
   [ ! -e /sys/module/iptable_mangle ] || iptables-legacy -t mangle -F
   [ ! -e /sys/module/ip6table_mangle ] || ip6tables-legacy -t mangle -F
-  unload ${FILTER_MODULES} nf_conntrack nf_defrag_ipv6 nf_defrag_ipv4
+  modprobe -ra ${FILTER_MODULES} nf_conntrack nf_defrag_ipv6 2> /dev/null
   ip -4 -o addr show dev vec0 | awk '$4 ~ "/32$" { print "addr del", $4, "dev vec0" }' > /tmp/old
   ip -6 -o addr show dev vec0 | awk '$4 ~ "/128$" { print "addr del", $4, "dev vec0" }' >> /tmp/old
   ip -batch /tmp/old || return 1
@@ -109,8 +105,7 @@ fresh() {
     ip $family route flush table 100 2> /dev/null
   done
   ip -6 route flush cache
-  modprobe ip_vs || return 1
-  for name in ${SCHEDULERS}; do modprobe ip_vs_$name || return 1; done
+  modprobe -a ip_vs ${SCHEDULER_MODULES}
 }
 
 echo ${READY}
