@@ -5,8 +5,10 @@
  * as a person would type them, frames are caught on the wires, and every claim is checked as it is
  * made. A scene whose claim does not hold has failed, so that what it tells is never hearsay.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Capture, type CapturedFrame, ipPacket } from './capture.js'
 import { type Lab, PROGRAMS } from './lab.js'
+import { isAlive } from './processes.js'
 import type { LabProcess } from './state.js'
 import type { Host } from './topology.js'
 
@@ -45,6 +47,10 @@ export interface Played {
   /** Claims that do not hold; empty if all do. */
   readonly failures: readonly string[]
 }
+
+/** A realserver that could not be found is looked for again after five seconds. */
+const PATIENCE_MS = 10_000
+const POLL_MS = 20
 
 export class Stage {
   readonly lab: Lab
@@ -89,6 +95,35 @@ export class Stage {
     const server = this.lab.start(host, role, ['sh', '-c', `exec ${command}`])
     await this.lab.untilReady(server, () => this.lab.log(role).includes('ready'))
     return server
+  }
+
+  /** A command that goes on while others run; `ended` waits for it and gives what it printed. */
+  background(host: Host, command: string): { ended(): Promise<string> } {
+    this.#add({ kind: 'command', host, command: `${command} &`, status: 0, output: '' })
+    const role = `background-${host}-${this.lab.nextNumber()}`
+    const program = this.lab.start(host, role, ['sh', '-c', `exec ${command}`])
+    const ended = async () => {
+      while (isAlive(program)) await sleep(POLL_MS)
+      this.lab.stop(program)
+      const output = this.lab.log(role)
+      this.#add({ kind: 'command', host, command: 'wait', status: 0, output })
+      return output
+    }
+    return { ended }
+  }
+
+  /** Runs a line until it prints what is wanted, or for too long; tells the last time only. */
+  async until(host: Host, command: string, wanted: RegExp): Promise<boolean> {
+    const deadline = Date.now() + PATIENCE_MS
+    const once = () => this.lab.run(host, ['sh', '-c', this.#script(command)])
+    let last = once()
+    while (!wanted.test(last.stdout) && Date.now() < deadline) {
+      await sleep(POLL_MS)
+      last = once()
+    }
+    const { status, stdout, stderr } = last
+    this.#add({ kind: 'command', host, command, status, output: `${stdout}${stderr}` })
+    return wanted.test(stdout)
   }
 
   stop(host: Host, server: LabProcess): void {
