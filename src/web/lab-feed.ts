@@ -33,6 +33,8 @@ const OUTPUT_BYTES_MAX = 8 << 20
 const LOOK_MS = 3000
 /** Frames are gathered for so long, as each wire is watched by a program of its own. */
 const TELL_MS = 250
+/** More than a page lets depart in that time: two conversations, from one end to the other. */
+const FRAMES_TOLD = 40
 
 const realserver = z.enum(['rs1', 'rs2', 'rs3'])
 const action = z.union([
@@ -116,7 +118,7 @@ export class RunningLab implements LabFeed {
   #tellFrames(): void {
     if (this.#seen.length === 0) return
     const seen = this.#seen.splice(0).sort((a, b) => a.at - b.at)
-    const frames = seen.flatMap((frame) => this.#placed(frame))
+    const frames = seen.flatMap((frame) => this.#placed(frame)).slice(0, FRAMES_TOLD)
     for (const listener of this.#listeners) listener({ frames })
   }
 

@@ -1,5 +1,5 @@
 /** The network of the lab as the article draws it, its frames on their way, and its buttons. */
-import { useEffect, useState } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks'
 import { frameText } from '../../offline/flow.js'
 import type { LabHost, LabStateNow, WireEvent, WireFrame } from '../moment.js'
 import { shortNumber } from './chart.jsx'
@@ -26,47 +26,40 @@ export interface TopologyProps {
 interface Seen {
   readonly id: number
   readonly frame: WireFrame
+  /** The frame in a line. */
+  readonly text: string
 }
 
-/** What flies, drawn as often as the screen is; and what has departed, newest first. */
+/** What flies, and what has departed, newest first. */
 function useFlights(wire: TopologyProps['wire']) {
   const [flights] = useState(() => new Flights())
-  const [, redraw] = useState(0)
   const [seen, setSeen] = useState<readonly Seen[]>([])
+  const note = useCallback((departed: readonly WireFrame[]) => {
+    setSeen((last) => withNew(last, departed))
+  }, [])
   useEffect(() => {
     wire.current = ({ frames }) => flights.add(frames)
-    let before = performance.now()
-    let request = 0
-    const draw = (now: number) => {
-      // A tab that was away does not catch up.
-      const departed = flights.advance(Math.min(100, now - before))
-      before = now
-      if (departed.length > 0) setSeen((last) => withNew(last, departed))
-      if (flights.flying.length > 0 || departed.length > 0) redraw((count) => count + 1)
-      request = requestAnimationFrame(draw)
-    }
-    request = requestAnimationFrame(draw)
     return () => {
-      cancelAnimationFrame(request)
       wire.current = () => {}
     }
   }, [flights, wire])
-  return { flights, seen, redraw: () => redraw((count) => count + 1) }
+  return { flights, seen, note }
 }
 
 function withNew(last: readonly Seen[], departed: readonly WireFrame[]): Seen[] {
   let id = last[0]?.id ?? 0
-  const fresh = departed.map((frame) => ({ id: ++id, frame })).reverse()
+  const fresh = departed.map((frame) => ({ id: ++id, frame, text: textOf(frame) })).reverse()
   return [...fresh, ...last].slice(0, SEEN_MAX)
 }
 
 export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
   const { live } = texts
-  const { flights, seen, redraw } = useFlights(wire)
+  const { flights, seen, note } = useFlights(wire)
+  const [, redraw] = useState(0)
   const [picked, setPicked] = useState<WireFrame | null>(null)
   const setSpeed = (speed: Speed) => {
     flights.speed = speed
-    redraw()
+    redraw((count) => count + 1)
   }
   const verdicts = rates[rates.length - 1]?.verdicts.values() ?? []
   const perSecond = [...verdicts].reduce((sum, value) => sum + value, 0)
@@ -98,7 +91,7 @@ export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
           type="button"
           onClick={() => {
             flights.step()
-            redraw()
+            redraw((count) => count + 1)
           }}
         >
           {live.step}
@@ -107,14 +100,14 @@ export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
           {shortNumber(perSecond)} {live.framesPerSecond} · {live.sampled}
         </span>
       </div>
-      <Figure {...{ texts, lab, flying: flights.flying, pick: setPicked }} />
+      <Figure {...{ texts, lab, flights, note, pick: setPicked }} />
       <HostButtons {...{ texts, lab, act }} />
       <h3>{live.framesSeen}</h3>
       <ul class="seen">
-        {seen.map(({ id, frame }) => (
+        {seen.map(({ id, frame, text }) => (
           <li key={id}>
             <button type="button" class="link" onClick={() => setPicked(frame)}>
-              {frame.from} → {frame.to ?? live.everybody}: {textOf(frame)}
+              {frame.from} → {frame.to ?? live.everybody}: {text}
             </button>
           </li>
         ))}
@@ -137,27 +130,61 @@ function textOf({ hex }: WireFrame): string {
 interface FigureProps {
   readonly texts: Texts
   readonly lab: LabStateNow
-  readonly flying: readonly Flight[]
+  readonly flights: Flights
+  note(departed: readonly WireFrame[]): void
   pick(frame: WireFrame): void
 }
 
-function Figure({ texts, lab, flying, pick }: FigureProps) {
-  const { client, router, director, rs3 } = PLACES
-  const onSegment = Object.entries(PLACES).filter(([name]) => name !== 'client')
+function Figure({ texts, lab, flights, note, pick }: FigureProps) {
+  // What stands still is not drawn again for each picture of what moves.
+  const still = useMemo(() => {
+    const { client, router, director, rs3 } = PLACES
+    const onSegment = Object.entries(PLACES).filter(([name]) => name !== 'client')
+    return (
+      <>
+        <line x1={client.x} y1={client.y} x2={router.x} y2={router.y} />
+        <line class="bus" x1={director.x} y1={BUS_Y} x2={rs3.x} y2={BUS_Y} />
+        {onSegment.map(([name, { x, y }]) => (
+          <line key={name} x1={x} y1={BUS_Y} x2={x} y2={y} />
+        ))}
+        {lab.hosts.map((host) => (
+          <HostBox key={host.name} {...{ texts, host, vip: lab.vip }} />
+        ))}
+      </>
+    )
+  }, [texts, lab])
   return (
     <svg class="figure" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
       <title>{texts.live.figure}</title>
-      <line x1={client.x} y1={client.y} x2={router.x} y2={router.y} />
-      <line class="bus" x1={director.x} y1={BUS_Y} x2={rs3.x} y2={BUS_Y} />
-      {onSegment.map(([name, { x, y }]) => (
-        <line key={name} x1={x} y1={BUS_Y} x2={x} y2={y} />
-      ))}
-      {lab.hosts.map((host) => (
-        <HostBox key={host.name} {...{ texts, host, vip: lab.vip }} />
-      ))}
-      {flying.flatMap((flight) => dotsOf(flight, lab.hosts, pick))}
+      {still}
+      <Dots {...{ hosts: lab.hosts, flights, note, pick }} />
     </svg>
   )
+}
+
+type DotsProps = Pick<FigureProps, 'flights' | 'note' | 'pick'> & {
+  readonly hosts: readonly LabHost[]
+}
+
+/** The frames on their way, drawn as often as the screen is. */
+function Dots({ hosts, flights, note, pick }: DotsProps) {
+  const [, redraw] = useState(0)
+  useEffect(() => {
+    let before = performance.now()
+    let request = 0
+    const draw = (now: number) => {
+      // A tab that was away does not catch up.
+      const isMoving = flights.flying.length > 0
+      const departed = flights.advance(Math.min(100, now - before))
+      before = now
+      if (departed.length > 0) note(departed)
+      if (isMoving || departed.length > 0) redraw((count) => count + 1)
+      request = requestAnimationFrame(draw)
+    }
+    request = requestAnimationFrame(draw)
+    return () => cancelAnimationFrame(request)
+  }, [flights, note])
+  return <g>{flights.flying.flatMap((flight) => dotsOf(flight, hosts, pick))}</g>
 }
 
 /** A frame for everybody flies to each host of the segment. */
