@@ -173,11 +173,12 @@ async function measure(rate: number, seconds: number): Promise<void> {
       const times = (await page.evaluate(`new Promise((resolve) => {
         const times = []
         let last = performance.now()
+        const begun = last
         const draw = (now) => {
           times.push(now - last)
           last = now
-          if (times.reduce((sum, ms) => sum + ms, 0) < ${seconds * 1000}) requestAnimationFrame(draw)
-          else resolve(times)
+          if (now - begun >= ${seconds * 1000}) resolve(times)
+          else requestAnimationFrame(draw)
         }
         requestAnimationFrame(draw)
       })`)) as number[]

@@ -154,11 +154,15 @@ function Figure({ texts, lab, flights, note, pick }: FigureProps) {
     )
   }, [texts, lab])
   return (
-    <svg class="figure" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
-      <title>{texts.live.figure}</title>
-      {still}
-      <Dots {...{ hosts: lab.hosts, flights, note, pick }} />
-    </svg>
+    <div class="stage">
+      <svg class="figure" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
+        <title>{texts.live.figure}</title>
+        {still}
+      </svg>
+      <svg class="figure moving" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+        <Dots {...{ hosts: lab.hosts, flights, note, pick }} />
+      </svg>
+    </div>
   )
 }
 
