@@ -1,9 +1,11 @@
 /**
  * AH and ESP to a VIP hide what they carry. They go to the realserver that the key exchange of
  * their two ends has reached (IKE: UDP from port 500 to 500), and open nothing themselves
- * (`ip_vs_proto_ah_esp.c`).
+ * (`ip_vs_proto_ah_esp.c`). To a VIP that the director's kernel holds too they are left to it: it
+ * would answer them as well, since only single ports are kept from it.
  */
 import type { ConnectionTable } from '../balance/connection.js'
+import { ON_KERNEL } from '../link/vips.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import * as transport from '../wire/transport.js'
@@ -19,6 +21,10 @@ export const IKE_PORTS = (500 << 16) | 500
 
 export function isIpsec(protocol: number): boolean {
   return protocol === ipv4.PROTO_ESP || protocol === ipv4.PROTO_AH
+}
+
+function isOnKernel(vip: number): boolean {
+  return vip > 0 && (vip & ON_KERNEL) !== 0
 }
 
 /** The protocol of the connection that a packet of this protocol belongs to. */
@@ -44,16 +50,29 @@ export class IpsecRoad {
   follow4(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
     const { view } = batch
     const table = this.#state.balancer.connections4
-    const source = ipv4.source(view, ip)
-    const slot = table.find4(ipv4.PROTO_UDP, source, ipv4.destination(view, ip), IKE_PORTS)
+    const vip = ipv4.destination(view, ip)
+    const slot = table.find4(ipv4.PROTO_UDP, ipv4.source(view, ip), vip, IKE_PORTS)
+    if (slot !== NONE && isOnKernel(this.#state.vips.find(4, vip, 0, 0, 0))) return NONE
     return slot === NONE ? NONE : this.#follow(table, slot, batch, i, frame, ip, end)
   }
 
   follow6(batch: Batch, i: number, frame: number, ip: number, end: number): Verdict {
     const table = this.#state.balancer.connections6
+    const { view } = batch
     const source = ip + ipv6.ADDRESSES_OFFSET
-    const slot = table.find6(ipv4.PROTO_UDP, batch.view, source, source + 16, IKE_PORTS)
+    const slot = table.find6(ipv4.PROTO_UDP, view, source, source + 16, IKE_PORTS)
+    if (slot !== NONE && isOnKernel(this.#vip6(view, ip))) return NONE
     return slot === NONE ? NONE : this.#follow(table, slot, batch, i, frame, ip, end)
+  }
+
+  #vip6(view: DataView, ip: number): number {
+    return this.#state.vips.find(
+      6,
+      ipv6.destination(view, ip, 0),
+      ipv6.destination(view, ip, 1),
+      ipv6.destination(view, ip, 2),
+      ipv6.destination(view, ip, 3),
+    )
   }
 
   #follow(

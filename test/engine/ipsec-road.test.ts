@@ -1,6 +1,6 @@
 import t from 'tap'
 import { IKE_PORTS, isIpsec } from '../../src/engine/ipsec-road.js'
-import { build, CLIENT, service, VIP, World, words } from './world.js'
+import { build, CLIENT, CLIENT6, service, VIP, VIP6, World, words } from './world.js'
 
 const ip = { source: CLIENT, destination: VIP }
 const exchange = build({ ipv4: ip, udp: { sport: 500, dport: 500 } })
@@ -30,4 +30,20 @@ t.test('with the last service gone it meets the bare stack', async (t) => {
   world.send(exchange)
   world.apply({ op: 'delete-service', service: key })
   t.same(world.send(secured).verdicts, ['protocol-unreachable'])
+})
+
+t.test('where the kernel holds the VIP too they are left to it', async (t) => {
+  const key = { services: [{ service: service(500, 'udp'), to: [2] }] }
+  const world = new World({ ...key, onKernel: [VIP] })
+  t.same(world.send(exchange, secured).verdicts, ['forwarded', 'left-to-kernel'])
+  const six = { source: CLIENT6, destination: VIP6 }
+  const world6 = new World({
+    services: [{ service: service(500, 'udp', VIP6), to: [2] }],
+    onKernel: [VIP6],
+  })
+  const frames = [
+    build({ ipv6: six, udp: { sport: 500, dport: 500 } }),
+    build({ ipv6: { ...six, nextHeader: 50 }, payload: 40 }),
+  ]
+  t.same(world6.send(...frames).verdicts, ['forwarded', 'left-to-kernel'])
 })
