@@ -1,7 +1,7 @@
 /**
- * Runs lines as commands, `-R`. Rules are collected and sent together, since a table of ten
- * thousand lines should not be ten thousand requests; a refused one is reported in its place, and
- * the rest goes out again. What can be seen is the same as line by line.
+ * Runs lines as commands, `-R` under the name of ipvsadm. Rules are collected and sent together,
+ * since a table of ten thousand lines should not be ten thousand requests; a refused one is
+ * reported in its place, and the rest goes out again. What can be seen is the same as line by line.
  */
 import type { Rule } from '../../balance/rule.js'
 import { RulesRefused } from '../../control/client.js'

@@ -27,7 +27,9 @@ export class BadRuleLine extends Error {
 }
 
 /** The lines with a rule: their words, and their numbers from 1 on. */
-function* wordsOf(text: string): Generator<{ readonly words: string[]; readonly line: number }> {
+export function* wordsOf(
+  text: string,
+): Generator<{ readonly words: string[]; readonly line: number }> {
   for (const [index, content] of text.split('\n').entries()) {
     const words = content.split(/[ \t\r]+/).filter((word) => word !== '' && word !== 'ipvsadm')
     if (words.length > 0 && !words[0].startsWith('#')) yield { words, line: index + 1 }

@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly director: DirectorClient
   readonly names: Names
   readonly io: Io
+  /** `-R` clears the table first, in the same change. Not under the name of ipvsadm. */
+  readonly isReplacing?: boolean
 }
 
 /**
@@ -132,7 +134,13 @@ async function applyRule(rule: Rule, { director, io }: Surroundings): Promise<nu
   }
 }
 
+/** Called `ipvsadm`, by a link, this is ipvsadm in every respect; else a file is all or nothing. */
+export function isByLine(program: string): boolean {
+  return program.slice(program.lastIndexOf('/') + 1) === 'ipvsadm'
+}
+
 async function restoreLines(program: string, around: Surroundings): Promise<number> {
+  if (!isByLine(program)) return restoreAll(program, around)
   const { restore, RuleQueue } = await import('./restore.js')
   const queue = new RuleQueue(around.director, around.io)
   return restore(program, around.input, queue, async (argv) => {
@@ -144,5 +152,19 @@ async function restoreLines(program: string, around: Surroundings): Promise<numb
     await queue.flush()
     if (command.kind === 'restore') command = tryHelp(program).value
     return answer(command, program, around)
+  })
+}
+
+async function restoreAll(program: string, around: Surroundings): Promise<number> {
+  const { director, io, names, input, isReplacing } = around
+  const { restoreWhole } = await import('./restore-whole.js')
+  return restoreWhole(program, input, {
+    director,
+    io,
+    before: isReplacing ? [{ op: 'flush' }] : [],
+    parseLine: async (argv) => {
+      const command = await parseAsking(argv, names)
+      return command.kind === 'restore' ? tryHelp(program).value : command
+    },
   })
 }

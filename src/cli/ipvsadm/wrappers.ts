@@ -1,5 +1,5 @@
 /** `ipvsadm-save` and `ipvsadm-restore`: shell scripts there, a few lines over `run` here. */
-import { run, type Surroundings } from './run.js'
+import { isByLine, run, type Surroundings } from './run.js'
 
 const SAVE_SUFFIX = '-save'
 const RESTORE_SUFFIX = '-restore'
@@ -20,11 +20,13 @@ export async function runSave(argv: readonly string[], around: Surroundings): Pr
 }
 
 /**
- * The table is cleared first, whatever the input is worth; only `-R` decides the status.
+ * `ipvsadm-restore` clears the table first, whatever the input is worth; only `-R` decides the
+ * status. `uipvsadm-restore` replaces the table, or leaves it as it is.
  * @param argv with the program's name as the first, `…-restore`.
  */
 export async function runRestore(argv: readonly string[], around: Surroundings): Promise<number> {
   const program = plainName(argv[0]!, RESTORE_SUFFIX)
+  if (!isByLine(program)) return run([program, '-R'], { ...around, isReplacing: true })
   await run([program, '-C'], around)
   return run([program, '-R'], { ...around, input: withoutComments(around.input) })
 }

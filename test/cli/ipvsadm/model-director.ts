@@ -62,16 +62,18 @@ export class ModelDirector implements DirectorClient {
     if (this.isForbidden) throw new Unreachable('/run/uipvs/control.sock', 'EACCES')
   }
 
-  async rules(rules: readonly Rule[]): Promise<void> {
+  async rules(rules: readonly Rule[], { atomic }: { readonly atomic: boolean }): Promise<void> {
     await this.reach()
     this.requests.push(rules.length)
+    const { services, timeouts, daemons } = atomic ? structuredClone({ ...this }) : this
     for (const [index, rule] of rules.entries()) {
       try {
         this.apply(rule)
       } catch (error) {
         if (!(error instanceof RuleError)) throw error
         const { code, subject, message } = error
-        throw new RulesRefused({ code, subject, message, index, applied: index })
+        if (atomic) Object.assign(this, { services, timeouts, daemons })
+        throw new RulesRefused({ code, subject, message, index, applied: atomic ? 0 : index })
       }
     }
   }

@@ -27,7 +27,8 @@ const server = createServer(async (request, response) => {
     response.end(JSON.stringify(await director.table()))
   else if (request.url === '/v1/connections') response.end('{"connections":[]}')
   else {
-    await director.rules(JSON.parse(body).rules).then(
+    const { rules, atomic } = JSON.parse(body)
+    await director.rules(rules, { atomic }).then(
       () => response.end('{}'),
       (error) => {
         const { code, subject, message, index, applied } = error
@@ -90,6 +91,26 @@ t.test('restored, refused, saved and listed', async (t) => {
       '  -> 192.168.1.2:22               Route   1      0          0         \n',
   })
 })
+
+t.test(
+  'by our name a bad file changes nothing, by that of ipvsadm what stands before',
+  async (t) => {
+    const input = '-C\n-A -t 192.168.1.110:81 -s rr\n-A -t 192.168.1.110:81 -s rr\n'
+    const saved = (await call('uipvsadm-save', ['-n'])).stdout
+    t.not(saved, '')
+    const told = 'Service already exists\n'
+    const where = 'line 3: -A -t 192.168.1.110:81 -s rr'
+    t.same(await call('uipvsadm', ['-R'], { input }), {
+      status: 255,
+      stdout: '',
+      stderr: `${told}uipvsadm: nothing was changed (${where}); correct it, and run all again\n`,
+    })
+    t.match(await call('uipvsadm-restore', [], { input }), { status: 255 })
+    t.equal((await call('uipvsadm-save', ['-n'])).stdout, saved)
+    t.same(await call('ipvsadm', ['-R'], { input }), { status: 255, stdout: '', stderr: told })
+    t.equal((await call('uipvsadm-save', ['-n'])).stdout, '-A -t 192.168.1.110:81 -s rr\n')
+  },
+)
 
 t.test('a program says its name as it was called', async (t) => {
   const tryHelp = (name: string) => `Try \`${name} -h' or '${name} --help' for more information.\n`

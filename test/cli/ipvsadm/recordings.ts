@@ -34,14 +34,17 @@ export function recordings(): Recording[] {
 
 const PROGRAMS = { ipvsadm: run, 'ipvsadm-save': runSave, 'ipvsadm-restore': runRestore } as const
 
-/** @param pieces how the input arrives. */
+/**
+ * @param argv begins with the program's name, ipvsadm's or ours.
+ * @param pieces how the input arrives.
+ */
 export async function answerOf(
   argv: readonly string[],
   pieces: Iterable<string>,
   director: DirectorClient,
   names: Names,
 ): Promise<Answer> {
-  const program = PROGRAMS[argv[0]!.replace(/.*\//, '') as keyof typeof PROGRAMS]
+  const program = PROGRAMS[argv[0]!.replace(/.*\/|^u/g, '') as keyof typeof PROGRAMS]
   const said = { stdout: '', stderr: '' }
   const io = {
     out: (text: string) => {
