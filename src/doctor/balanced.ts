@@ -29,6 +29,19 @@ export function vipsOf(table: TableListing): string[] {
   return [...new Set(vips)].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
 }
 
+/** Sync daemons are kept and listed, as scripts expect, and send nothing. */
+export function checkDaemons(table: TableListing): Finding[] {
+  return table.daemons.map(({ role }) => {
+    const why = 'nothing is synchronised: no other director learns connections from this one'
+    return note(
+      'sync-daemon',
+      `a ${role} daemon does nothing`,
+      why,
+      `uipvsadm --stop-daemon ${role}`,
+    )
+  })
+}
+
 /** Direct Routing cannot translate ports, and does no other method. Seen in the rules alone. */
 export function checkRules(table: TableListing): Finding[] {
   const findings: Finding[] = []

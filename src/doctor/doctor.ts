@@ -2,7 +2,14 @@
 import { readAddresses, readRoutes } from '../native/interfaces.js'
 import { observe } from '../realserver/machine.js'
 import { checkRealserver } from '../realserver/plan.js'
-import { checkIpv6Sender, checkRealservers, checkRules, readTable, vipsOf } from './balanced.js'
+import {
+  checkDaemons,
+  checkIpv6Sender,
+  checkRealservers,
+  checkRules,
+  readTable,
+  vipsOf,
+} from './balanced.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
 import { checkCapabilities, checkLimits, checkPackages, checkPrograms } from './host.js'
 import {
@@ -52,7 +59,7 @@ export async function examineDirector(options: DirectorExamination): Promise<Fin
     )
     return findings
   }
-  findings.push(...checkRules(table))
+  findings.push(...checkRules(table), ...checkDaemons(table))
   findings.push(...checkIpv6Sender(table, interfaces, readAddresses()))
   const [first] = interfaces
   if (first !== undefined && hasNetRaw) findings.push(...(await checkRealservers(table, first)))
