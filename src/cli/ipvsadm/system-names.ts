@@ -24,7 +24,7 @@ export function systemNames(): FileNames {
  * Asks the name servers of resolv.conf(5); null if there are none, or if nsswitch.conf(5) does not
  * have hosts looked up there.
  * @param servers others to ask instead, `ADDRESS:PORT`.
- * @param hostsWaitMs how long the names of addresses are waited for.
+ * @param hostsWaitMs how long the names of addresses are waited for, in all.
  */
 export function domainNames(
   switches: string,
@@ -36,14 +36,20 @@ export function domainNames(
   if (!/\b(?:dns|resolve)\b/.test(sources) || !/^nameserver\s/m.test(settings)) return null
   const search = /^(?:search|domain)\s+(.*)$/m.exec(settings)?.[1]?.trim().split(/\s+/) ?? []
   let askedCount = 0
+  // Of the whole run: a long list of connections asks many times.
+  let leftMs = hostsWaitMs
   return {
     addressOf: async (host) =>
       askAddress(await makeResolver(ADDRESS_WAIT_MS, servers), host, search),
     hostsOf: async (addresses) => {
-      const asked = addresses.slice(0, HOSTS_ASKED_MAX - askedCount)
+      const asked = leftMs > 0 ? addresses.slice(0, HOSTS_ASKED_MAX - askedCount) : []
       askedCount += asked.length
       if (asked.length === 0) return new Map()
-      return askHosts(await makeResolver(hostsWaitMs, servers), asked, hostsWaitMs)
+      const resolver = await makeResolver(hostsWaitMs, servers)
+      const start = performance.now()
+      const found = await askHosts(resolver, asked, leftMs)
+      leftMs -= Math.ceil(performance.now() - start)
+      return found
     },
   }
 }

@@ -109,3 +109,22 @@ t.test('DNS: not where it is not to be asked', async (t) => {
   t.equal(domainNames('', 'search example\n'), null)
   t.ok(domainNames('hosts: files resolve [!UNAVAIL=return]', SETTINGS))
 })
+
+t.test('a name server that says nothing is waited for once', async (t) => {
+  const server = createSocket('udp4')
+  await new Promise<void>((resolve) => server.bind(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const questions: string[] = []
+  server.on('message', (message) => void questions.push(message.toString('latin1')))
+  const servers = [`127.0.0.1:${server.address().port}`]
+  const directory = domainNames('hosts: files dns', SETTINGS, servers, 100)!
+  t.equal((await directory.hostsOf(['10.9.0.1'])).size, 0)
+  t.ok(
+    questions.some((text) => text.includes('in-addr')),
+    'it was asked',
+  )
+  const count = questions.length
+  t.equal((await directory.hostsOf(['10.9.0.2', '10.9.0.3'])).size, 0)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(questions.length, count, 'and then no more')
+})
