@@ -28,6 +28,9 @@ t.test('--json is what the director tells, in the order of the listing', async (
     await answerOf(['ipvsadm', '-A', '-t', `${address}:80`], [], director, names)
   }
   const { stdout } = await json(director)
+  for (const view of ['--stats', '--rate', '--thresholds', '--persistent-conn', '--tun-info']) {
+    t.same(await json(director, view), { status: 0, stdout, stderr: '' }, `${view}: all is there`)
+  }
   t.match(stdout, { version: '1.2.1', size: 4096, timeouts: { tcp: 900 }, daemons: [] })
   const addresses = (listing: typeof stdout) =>
     listing.services.map((each: { service: { address: string } }) => each.service.address)

@@ -4,10 +4,12 @@
  *
  * - Scenarios that need `traffic`: their numbers are staged (see staging.ts).
  * - `nobody`: a director whose socket may not be opened.
- * - `no-module`: left out, all five commands. A kernel without IPVS is nothing that can happen to
- *   us; what we say without a director has a test of its own.
+ * - `no-module`: not to the byte, all five commands, since they speak of modprobe and the kernel.
+ *   What is the same to us is that no director runs: the status is the recorded one, and the
+ *   sentence ours. Help and version need no director here.
  */
 import t, { type Test } from 'tap'
+import { Unreachable } from '../../../src/control/client.js'
 import { ModelDirector } from './model-director.js'
 import { recordedNames } from './recorded-names.js'
 import { answerOf, type CommandStep, type Recording, recordings } from './recordings.js'
@@ -53,5 +55,25 @@ t.test('what is restored may arrive in pieces', async (t) => {
   for (const recording of restoring) {
     if (recording.scenario === 'large-table') continue
     await t.test(recording.scenario, (t) => replay(t, recording, (stdin) => [...(stdin ?? '')]))
+  }
+})
+
+t.test('no director, as recorded without the module: the status, and what to do', async (t) => {
+  const path = '/run/uipvs/control.sock'
+  const director = Object.assign(new ModelDirector(), {
+    reach: () => Promise.reject(new Unreachable(path, 'ENOENT')),
+  })
+  const steps = recordings().find(({ scenario }) => scenario === 'no-module')?.steps ?? []
+  t.equal(steps.length, 5)
+  for (const step of steps) {
+    if (!('argv' in step)) continue
+    const answer = await answerOf(step.argv, [], director, recordedNames())
+    if (['-h', '--version'].includes(step.argv[1] ?? '')) {
+      t.match(answer, { status: 0, stdout: /^ipvsadm v1\.31 /, stderr: '' })
+    } else {
+      const advice = 'start one with: uipvs run -i eth0'
+      const stderr = `ipvsadm: no director answers at ${path} (ENOENT); ${advice}\n`
+      t.same(answer, { status: step.status, stdout: '', stderr }, step.argv.join(' '))
+    }
   }
 })
