@@ -13,6 +13,8 @@ import { servedBy, sharedWithKernel } from './served.js'
 
 /** VIPs in an order: some hundred microseconds of a worker. */
 const VIPS_PER_ORDER = 128
+/** New addresses that a port is told of at a time: AF_XDP makes a system call for each. */
+const SERVED_PER_ORDER = 256
 
 interface Known {
   readonly vip: Vip
@@ -27,6 +29,7 @@ export class Surround {
   #vips = new Map<string, Known>()
   #ways = ''
   #filter = ''
+  #served: ReadonlySet<string> = new Set()
 
   constructor(
     network: Network,
@@ -50,8 +53,13 @@ export class Surround {
     const orders = [...this.#wayOrders(served), ...this.#vipOrders(served)]
     const shared = sharedWithKernel(guarded)
     const filter = JSON.stringify([served, shared, grain])
-    if (filter !== this.#filter) orders.push({ do: 'serve', served, shared, grain })
+    if (filter !== this.#filter) {
+      for (const part of growing(this.#served, served, SERVED_PER_ORDER)) {
+        orders.push({ do: 'serve', served: part, shared, grain })
+      }
+    }
     this.#filter = filter
+    this.#served = new Set(served)
     await Promise.all(orders.map((order) => this.#send(order)))
   }
 
@@ -87,6 +95,22 @@ export class Surround {
       ...inPieces(removed, VIPS_PER_ORDER).map((vips): Order => ({ do: 'remove-vips', vips })),
     ]
   }
+}
+
+/** Lists that lead from `before` to `after`, each with at most `size` new ones. */
+export function growing(
+  before: ReadonlySet<string>,
+  after: readonly string[],
+  size: number,
+): (readonly string[])[] {
+  const fresh = after.filter((each) => !before.has(each))
+  if (fresh.length <= size) return [after]
+  const kept = after.filter((each) => before.has(each))
+  const steps = Array.from({ length: Math.ceil(fresh.length / size) - 1 }, (_, k) => [
+    ...kept,
+    ...fresh.slice(0, (k + 1) * size),
+  ])
+  return [...steps, after]
 }
 
 export function inPieces<T>(list: readonly T[], size: number): T[][] {

@@ -42,6 +42,8 @@ export interface DirectorOptions {
 }
 
 export const ANSWERS_PER_SECOND = 1000
+/** Destinations looked up in the routes in one go: about a millisecond. */
+export const RESOLVED_AT_ONCE = 1024
 /** How often a VIP is announced (RFC 5227 section 2.3). */
 const ANNOUNCE_ROUNDS = 2
 
@@ -72,6 +74,9 @@ export class DirectorState {
   readonly found = new Int32Array(FOUND_WORDS)
   /** Destination of the last packet that reached step 5: where its later fragments go. */
   lastDestination = NONE
+  /** Destinations from here to there have yet to be looked up in the routes. */
+  #unresolved = 0
+  #unresolvedEnd = 0
   /** The clock of this breath in ms. */
   now = 0
 
@@ -116,6 +121,7 @@ export class DirectorState {
   /** What is due: timers, questions to neighbours, frames that waited. Writes to the outbox. */
   tick(): void {
     this.balancer.expire()
+    if (this.#unresolved < this.#unresolvedEnd) this.#resolveMore()
     this.resolver.tick(this.now)
   }
 
@@ -154,13 +160,25 @@ export class DirectorState {
     this.resolver.announce(this.vips.list, ANNOUNCE_ROUNDS, this.now)
   }
 
-  /** New routes: the way to every destination is looked up again. */
+  /**
+   * New routes: the way to every destination is looked up again, that of the first ones now and of
+   * more at each tick. Until its turn comes a destination has the way that it had.
+   */
   setRoutes(routes: readonly Route[]): void {
     this.routes.replace(routes)
     this.bypass.clear()
-    this.rules.destinationNames.forEach((name, slot) => {
-      if (name !== undefined) this.#resolve(slot)
-    })
+    this.#unresolved = 0
+    this.#unresolvedEnd = this.rules.destinationNames.length
+    this.#resolveMore()
+  }
+
+  #resolveMore(): void {
+    const names = this.rules.destinationNames
+    const end = Math.min(this.#unresolvedEnd, this.#unresolved + RESOLVED_AT_ONCE)
+    for (let slot = this.#unresolved; slot < end; slot++) {
+      if (names[slot] !== undefined) this.#resolve(slot)
+    }
+    this.#unresolved = end
   }
 
   /** Carries out one rule, between two breaths, and sees to the way to what it added or freed. */

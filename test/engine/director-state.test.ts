@@ -1,5 +1,5 @@
 import t from 'tap'
-import { HOP_LOCAL, HOP_NONE } from '../../src/engine/director-state.js'
+import { HOP_LOCAL, HOP_NONE, RESOLVED_AT_ONCE } from '../../src/engine/director-state.js'
 import { viewOf } from '../../src/wire/build.js'
 import {
   addDestination,
@@ -87,4 +87,28 @@ t.test('a rule that is refused leaves the ways alone', async (t) => {
   const before = [...world.director.hops]
   t.throws(() => world.apply(addDestination(service(), 2)), { code: 'EEXIST' })
   t.same([...world.director.hops], before)
+})
+
+t.test('thousands of ways are looked up a piece at a time, all of them', async (t) => {
+  const count = 2 * RESOLVED_AT_ONCE + 7
+  const key = service()
+  const rules = Array.from({ length: count }, (_, i) =>
+    addDestination(key, { n: 0, address: `192.168.${2 + (i >> 8)}.${i & 255}` }),
+  )
+  const services = rulesOf([{ service: key, to: [] }])
+  const limits = { destinations: count }
+  const world = new World({ rules: [...services, ...rules], routes: [], limits })
+  const { hops } = world.director
+  const gateway = { gateway: words('192.168.1.254') }
+  const resolved = () => hops.subarray(0, count).filter((hop) => hop >= 0).length
+  t.equal(resolved(), 0)
+  world.director.setRoutes([route('192.168.1.0', 24), route('0.0.0.0', 0, gateway)])
+  t.equal(resolved(), RESOLVED_AT_ONCE)
+  world.wait(10)
+  t.equal(resolved(), 2 * RESOLVED_AT_ONCE)
+  world.wait(10)
+  t.equal(resolved(), count)
+  world.director.setRoutes([])
+  world.wait(50)
+  t.equal(resolved(), 0)
 })
