@@ -11,7 +11,9 @@ export class NoRecording extends Error {
 /** The files that paths mean: a file is itself, a folder all its .json files, however deep. */
 export function recordingFiles(paths: readonly string[]): string[] {
   return paths.flatMap((path) => {
-    if (!statSync(path).isDirectory()) return [path]
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) throw new NoRecording(`there is no file or folder ${path}`)
+    if (!found.isDirectory()) return [path]
     const names = readdirSync(path, { recursive: true, encoding: 'utf8' })
     const files = names.filter((name) => name.endsWith('.json')).sort()
     if (files.length === 0) throw new NoRecording(`there is no recording (.json) in ${path}`)

@@ -15,12 +15,13 @@
  * request that makes no sense has 400. Who may connect is a matter of the socket's mode: 0600, or
  * 0660 with a group.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
 import { brief } from './brief.js'
+import { makeFolder } from './folder.js'
 import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
 
 /** What the server asks of the director. */
@@ -90,7 +91,7 @@ export class ControlServer {
         `its path is longer than the ${PATH_BYTES_MAX} bytes that a socket's may have`,
       )
     }
-    mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 })
+    makeFolder(dirname(this.path), 0o755)
     const found = lstatSync(this.path, { throwIfNoEntry: false })
     if (found !== undefined) {
       if (!found.isSocket()) throw new Error('something that is no socket is there already')

@@ -22,7 +22,6 @@ import {
   closeSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -30,6 +29,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
+import { makeFolder } from '../control/folder.js'
 import { errno, errnoOf, flock } from '../native/libc.js'
 
 const HEADER = 'uipvs rules 1\n'
@@ -219,7 +219,7 @@ function* changesIn(bytes: Buffer, path: string): Generator<StoredChange> {
 
 function lockIn(directory: string): number {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeFolder(directory, 0o700)
     const fd = openSync(join(directory, 'lock'), 'a', 0o600)
     if (flock(fd, LOCK_EX_NB) === 0) return fd
     const isTaken = errno() === errnoOf('EAGAIN')
