@@ -80,7 +80,7 @@ t.test('what is no recording', async (t) => {
   const cases: [argv: string[], status: number, line: RegExp][] = [
     [[], 2, /^uipvs: missing required argument 'path'/],
     [['--linux', '7.0', FOLDER], 2, /^uipvs: option '--linux <version>' argument '7.0' is invalid/],
-    [[files.path('none.json')], 1, /^uipvs: ENOENT: .*none\.json/],
+    [[files.path('none.json')], 1, /^uipvs: there is no file or folder .*none\.json/],
     [[files.path('')], 1, /^uipvs: there is no recording \(\.json\) in /],
     [[files.write('a', '{')], 1, /^uipvs: \S+a is not JSON: /],
     [[files.write('b', 'null')], 1, /^uipvs: \S+b is no recording: it has no fields$/],
