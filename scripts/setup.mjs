@@ -70,6 +70,7 @@ const DEBIAN_PACKAGES = [
     only: 'tests',
     for: 'comparing with IPVS of Linux in tests',
   },
+  { name: 'kmod', shownBy: 'modprobe', only: 'tests', for: 'the modules of that Linux' },
   {
     name: 'ipvsadm',
     shownBy: 'ipvsadm',

@@ -37,6 +37,7 @@ interface Waiting {
 
 const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] = [
   ['linux.uml', 'user-mode-linux'],
+  ['modprobe', 'kmod'],
   ['ipvsadm', 'ipvsadm'],
   ['iptables-legacy', 'iptables'],
   ['ethtool', 'ethtool'],

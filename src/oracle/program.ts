@@ -17,7 +17,7 @@ import { attempt, type Trial } from './trial.js'
 const HELP = `Usage: npm run oracle -- [options] [scenario.json or folder...]
 
 Plays scenarios to IPVS of Linux, in a machine of its own, and to the director here, and says
-where the two differ. Needs root, linux.uml (package user-mode-linux) and ipvsadm.
+where the two differ. Needs root, and the packages user-mode-linux, kmod, ipvsadm and iptables.
 
   --seeds A-B    random scenarios of these seeds (1-20 if no file is named)
   --kind KIND    only such: ${KINDS.join(', ')}
