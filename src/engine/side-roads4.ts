@@ -63,8 +63,10 @@ export class SideRoads4 {
       if (slot === REFUSED) return ICMP_IGNORED
       if (slot !== NONE) {
         const table = balancer.connections4
+        const destination = table.destination(slot)
         balancer.accountRelated(table, slot, end - ip)
-        return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
+        if (table.hasFlag(slot, FLAG_ONE_PACKET)) balancer.close(table, slot)
+        return this.#transmitter.transmit(batch, i, frame, ip, end, destination, true)
       }
     }
     if (vip < 0) return NOT_VIP
@@ -99,7 +101,7 @@ export class SideRoads4 {
     const destination = balancer.choose(service)
     if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
     const table = balancer.connections4
-    const flags = balancer.connectionFlags(service, protocol) & ~FLAG_ONE_PACKET
+    const flags = balancer.connectionFlags(service, protocol)
     const made = table.insert4(protocol, client, vip, ports, destination, flags, balancer.firstDue)
     if (made === NONE) return REFUSED
     balancer.opened(table, made, service)

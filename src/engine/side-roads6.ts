@@ -83,8 +83,10 @@ export class SideRoads6 {
       if (slot === REFUSED) return ICMP_IGNORED
       if (slot !== NONE) {
         const table = balancer.connections6
+        const destination = table.destination(slot)
         balancer.accountRelated(table, slot, end - ip)
-        return this.#transmitter.transmit(batch, i, frame, ip, end, table.destination(slot), true)
+        if (table.hasFlag(slot, FLAG_ONE_PACKET)) balancer.close(table, slot)
+        return this.#transmitter.transmit(batch, i, frame, ip, end, destination, true)
       }
     }
     if (vip < 0) return NOT_VIP
@@ -131,7 +133,7 @@ export class SideRoads6 {
     if (balancer.defence.sheds()) return REFUSED
     const destination = balancer.choose(service)
     if (destination < 0) return destination === PASS_FTP_DATA ? NONE : REFUSED
-    const flags = balancer.connectionFlags(service, protocol) & ~FLAG_ONE_PACKET
+    const flags = balancer.connectionFlags(service, protocol)
     const due = balancer.firstDue
     const made = table.insert6(protocol, view, client, vip, ports, destination, flags, due)
     if (made === NONE) return REFUSED

@@ -1,7 +1,10 @@
 /** Scene `half`: the director sees what the client sends, and nothing of the answers. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { packet4, type Scene } from '../scene.js'
 import { CIP, VIP } from '../topology.js'
 import { URL, webService } from './web.js'
+
+const LAST_PACKET_MS = 500
 
 export const half: Scene = {
   name: 'half',
@@ -15,7 +18,11 @@ export const half: Scene = {
     stage.heading('one request, watched at the director and at the client')
     let atClient: Awaited<ReturnType<typeof stage.watch>> = []
     const atDirector = await stage.watch('director', async () => {
-      atClient = await stage.watch('client', () => stage.ask(1, URL))
+      atClient = await stage.watch('client', async () => {
+        await stage.ask(1, URL)
+        // The last acknowledgement leaves when curl has its answer.
+        await sleep(LAST_PACKET_MS)
+      })
     })
     const count = (frames: typeof atClient, source: string, destination: string) =>
       frames.map(packet4).filter((p) => p?.source === source && p.destination === destination)
