@@ -10,7 +10,7 @@ import { Recorder } from '../../src/oracle/recorder.js'
 import { attempt } from '../../src/oracle/trial.js'
 
 /** So many ms of scenarios; the last one may take longer. */
-const BUDGET_MS = 30_000
+const BUDGET_MS = 10_000
 const SCENARIOS_MIN = 4
 
 function told({ step, what, recorded, ours }: Difference): string {
