@@ -214,10 +214,13 @@ export class DirectorDaemon {
   restore(rules: readonly Rule[]): Promise<Refusal | null> {
     const change = this.#lastChange.then(async () => {
       this.#isRestoring = true
-      const refusal = this.#judge(rules)
-      if (refusal === null) await this.#carryOut(rules)
-      this.#isRestoring = false
-      return refusal === null ? null : { ...refusal, applied: 0 }
+      try {
+        const refusal = this.#judge(rules)
+        if (refusal === null) await this.#carryOut(rules)
+        return refusal === null ? null : { ...refusal, applied: 0 }
+      } finally {
+        this.#isRestoring = false
+      }
     })
     this.#lastChange = change.catch(() => undefined)
     return change
