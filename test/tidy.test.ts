@@ -22,19 +22,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   balance: [],
   engine: ['wire', 'link', 'balance'],
   native: [],
+  uml: [],
   port: ['engine', 'native'],
   control: [...PURE],
   daemon: [...PURE, 'native', 'port', 'control'],
   // These two share the form of a finding: doctor/finding.ts goes into both reports.
   realserver: ['wire', 'native', 'doctor'],
   doctor: ['wire', 'native', 'control', 'lab', 'realserver'],
-  lab: ['wire', 'native', 'control'],
+  lab: ['wire', 'native', 'control', 'uml'],
   offline: [...PURE, 'port', 'control', 'lab'],
   conform: [...PURE, 'port', 'control', 'cli'],
   // The page in the browser: what it takes from these folders imports nothing of Node, or it would
   // not compile (below) and the bundler would refuse it.
   web: [...PURE, 'port', 'control', 'offline', 'cli', 'lab'],
-  oracle: [...PURE, 'native', 'conform'],
+  oracle: [...PURE, 'native', 'conform', 'uml'],
   cli: [
     ...PURE,
     'native',

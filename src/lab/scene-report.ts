@@ -1,4 +1,5 @@
 /** A scene on a terminal: what is asked, what was run, what was claimed and whether it holds. */
+import { hexPair } from './hex-pair.js'
 import type { Paint } from './paint.js'
 import type { Played, Scene, SceneStep } from './scene.js'
 
@@ -18,6 +19,10 @@ export function sceneStep(paint: Paint, step: SceneStep): string {
       const output = step.output.trimEnd().replace(/^(?=.)/gm, '      ')
       const line = `   ${paint.dim(`[${step.host}] #`)} ${step.command}\n`
       return output === '' ? line : `${line}${step.status === 0 ? output : paint.red(output)}\n`
+    }
+    case 'frames': {
+      const [before, after] = [Buffer.from(step.before, 'hex'), Buffer.from(step.after, 'hex')]
+      return `${hexPair(paint, before, after)}\n`
     }
     case 'claim':
       return `   ${step.holds ? paint.green('✓') : paint.red('✗')} ${step.text}\n`

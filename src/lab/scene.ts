@@ -6,11 +6,13 @@
  * made. A scene whose claim does not hold has failed, so that what it tells is never hearsay.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { LinuxDirector } from '../uml/linux-director.js'
 import { Capture, type CapturedFrame, ipPacket } from './capture.js'
 import { type Lab, PROGRAMS } from './lab.js'
+import { enter } from './namespaces.js'
 import { isAlive } from './processes.js'
 import type { LabProcess } from './state.js'
-import type { Host } from './topology.js'
+import { DIP, type Host, macOf, VIP } from './topology.js'
 
 export interface Scene {
   readonly name: string
@@ -22,6 +24,8 @@ export interface Scene {
   readonly engine?: string
   /** What else is to stand on the director's command line at first. */
   readonly director?: readonly string[]
+  /** Why it cannot be played on this machine, where that may be, and what to do about it. */
+  cannot?(): string | false
   play(stage: Stage): Promise<void>
 }
 
@@ -35,6 +39,8 @@ export type SceneStep =
       readonly output: string
     }
   | { readonly kind: 'claim'; readonly text: string; readonly holds: boolean }
+  /** A frame as it came and as it left, in hex. */
+  | { readonly kind: 'frames'; readonly before: string; readonly after: string }
 
 export interface Played {
   readonly scene: string
@@ -57,6 +63,8 @@ export class Stage {
   readonly steps: SceneStep[] = []
   readonly #tell: (step: SceneStep) => void
   #director: LabProcess
+  /** Linux, while it is the director. */
+  #linux: LinuxDirector | null = null
 
   constructor(lab: Lab, director: LabProcess, tell: (step: SceneStep) => void) {
     this.lab = lab
@@ -70,6 +78,10 @@ export class Stage {
 
   note(text: string): void {
     this.#add({ kind: 'note', text })
+  }
+
+  frames(before: Buffer, after: Buffer): void {
+    this.#add({ kind: 'frames', before: before.toString('hex'), after: after.toString('hex') })
   }
 
   /** Runs a shell line in a host and returns what it printed, both streams, whatever its status. */
@@ -112,18 +124,28 @@ export class Stage {
     return { ended }
   }
 
+  /** As `run`, and in the director it is Linux that runs it while Linux is the director. */
+  async shell(host: Host, command: string): Promise<{ status: number; output: string }> {
+    const done = await this.#once(host, command)
+    this.#add({ kind: 'command', host, command, ...done })
+    return done
+  }
+
   /** Runs a line until it prints what is wanted, or for too long; tells the last time only. */
-  async until(host: Host, command: string, wanted: RegExp): Promise<boolean> {
+  async untilPrinted(host: Host, command: string, wanted: RegExp): Promise<string> {
     const deadline = Date.now() + PATIENCE_MS
-    const once = () => this.lab.run(host, ['sh', '-c', this.#script(command)])
-    let last = once()
-    while (!wanted.test(last.stdout) && Date.now() < deadline) {
+    let last = await this.#once(host, command)
+    while (!wanted.test(last.output) && Date.now() < deadline) {
       await sleep(POLL_MS)
-      last = once()
+      last = await this.#once(host, command)
     }
-    const { status, stdout, stderr } = last
-    this.#add({ kind: 'command', host, command, status, output: `${stdout}${stderr}` })
-    return wanted.test(stdout)
+    this.#add({ kind: 'command', host, command, ...last })
+    return last.output
+  }
+
+  /** As `untilPrinted`, and says whether it was. */
+  async until(host: Host, command: string, wanted: RegExp): Promise<boolean> {
+    return wanted.test(await this.untilPrinted(host, command, wanted))
   }
 
   stop(host: Host, server: LabProcess): void {
@@ -136,6 +158,29 @@ export class Stage {
     const command = ['uipvs run -i eth0', ...options].join(' ')
     this.#add({ kind: 'command', host: 'director', command, status: 0, output: '' })
     this.#director = await this.lab.startDirector(options)
+  }
+
+  /**
+   * Linux's own IPVS in the place of the director while `work` is done, with rules as
+   * ipvsadm-save(8) writes them. Our director is back afterwards, without rules.
+   */
+  async withLinux(rules: string, work: () => Promise<void>): Promise<void> {
+    this.stop('director', this.#director)
+    const command = 'linux.uml vec0:transport=raw,ifname=eth0,…   # and in it: ipvsadm -R'
+    this.#add({ kind: 'command', host: 'director', command, status: 0, output: '' })
+    const addresses = [`${DIP}/24`, `${VIP}/32`]
+    this.#linux = await LinuxDirector.start({
+      enter: enter(this.lab.state, 'director'),
+      wires: [{ interface: 'eth0', mac: macOf(DIP), addresses, takesLong: true }],
+      rules,
+    })
+    try {
+      await work()
+    } finally {
+      await this.#linux.close()
+      this.#linux = null
+    }
+    await this.restartDirector()
   }
 
   /** What passes an interface while `work` is done, and until what then waits is caught. */
@@ -166,6 +211,15 @@ export class Stage {
   claim(text: string, holds: boolean): boolean {
     this.#add({ kind: 'claim', text, holds })
     return holds
+  }
+
+  async #once(host: Host, command: string): Promise<{ status: number; output: string }> {
+    if (host === 'director' && this.#linux !== null) {
+      const { rc, stdout } = await this.#linux.shell(command)
+      return { status: rc, output: stdout }
+    }
+    const { status, stdout, stderr } = this.lab.run(host, ['sh', '-c', this.#script(command)])
+    return { status, output: `${stdout}${stderr}` }
   }
 
   /** `uipvs` and `uipvsadm` are ours, and talk to the director of this lab. */

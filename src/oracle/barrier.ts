@@ -5,10 +5,10 @@
  */
 import { frameBytes } from '../conform/packet-bytes.js'
 import type { FrameSocket } from '../native/frame-socket.js'
+import { UmlError } from '../uml/machine.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as icmp from '../wire/icmp.js'
 import * as ipv4 from '../wire/ipv4.js'
-import { OracleError } from './machine.js'
 
 const DIRECTOR = '192.168.1.1'
 /** Asks for the echo; no scenario has a host of this address. */
@@ -41,7 +41,7 @@ export class Barrier {
       const next = this.#wire.receive()
       if (next === null) {
         const left = until - Date.now()
-        if (left <= 0) throw new OracleError('the oracle does not answer an echo request')
+        if (left <= 0) throw new UmlError('the oracle does not answer an echo request')
         this.#wire.wait(left)
       } else if (this.#isReply(next)) return came
       else if (isOutcome(next)) came.push(next)

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import type { Difference } from '../conform/play.js'
 import { readRecording, recordingFiles } from '../conform/read.js'
 import type { Recording } from '../conform/recording.js'
-import { OracleError } from './machine.js'
+import { UmlError } from '../uml/machine.js'
 import { generate, KINDS, type Kind } from './random-scenario.js'
 import { Recorder } from './recorder.js'
 import { recordingText, type Scenario, scenarioOf } from './scenario.js'
@@ -92,7 +92,7 @@ async function main(): Promise<number> {
       try {
         trial = await attempt(recorder, scenario())
       } catch (error) {
-        if (!(error instanceof OracleError)) throw error
+        if (!(error instanceof UmlError)) throw error
         counts.failed++
         console.log(`${name}: not recorded: ${error.message}`)
         await recorder.close()

@@ -3,8 +3,9 @@ import { LISTINGS } from '../conform/listings.js'
 import { outcome } from '../conform/outcome.js'
 import { frameBytes } from '../conform/packet-bytes.js'
 import type { MarkRule, Out, Recording, Step } from '../conform/recording.js'
+import { quoted, UmlError } from '../uml/machine.js'
 import { Barrier, trimmed } from './barrier.js'
-import { Machine, OracleError, quoted } from './machine.js'
+import { Machine } from './machine.js'
 import type { Scenario, ScenarioStep } from './scenario.js'
 
 /** The kernel brings its counters up to date every 2 s. */
@@ -101,7 +102,7 @@ export class Recorder {
       came.map((bytes) => ({ arm: 0, bytes, origin: 'forwarded' })),
     )
     // What no packet leads to: a frame that belongs to another one, or to none.
-    if (/ /.test(out.to)) throw new OracleError(`step ${number}: ${out.to}`)
+    if (/ /.test(out.to)) throw new UmlError(`step ${number}: ${out.to}`)
     return out
   }
 }

@@ -1,17 +1,13 @@
 /**
- * The two shell scripts between which Linux runs: one makes the network in which the kernel is
- * started, the other is the first process inside it.
- *
- * The first runs in network, mount and process namespaces of its own that have no names, so that
- * all of it (links, files, processes) is gone when its process is, however that ends.
+ * What the oracle puts into the scripts of `src/uml`: its network outside, and inside the one of
+ * the recordings (`test/fixtures/decisions/README.md`).
  */
+import type { Wire } from '../uml/scripts.js'
 
-export const DIRECTOR_MAC = '02:00:00:00:ff:01'
-export const READY = '@@READY'
-/** Behind the output of a command, with its exit status. */
-export const END = '@@END'
 /** The interface on which the recorder sends and hears. */
 export const RECORDER_INTERFACE = 'v1'
+
+export const WIRE: Wire = { interface: 'v0', mac: '02:00:00:00:ff:01' }
 
 const SCHEDULER_MODULES = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'
   .split(' ')
@@ -22,48 +18,18 @@ const SCHEDULER_MODULES = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh'
 const MARK_MODULES = 'iptable_mangle ip6table_mangle xt_mark xt_multiport'
 const FILTER_MODULES = `${MARK_MODULES} ip_tables ip6_tables`
 
-/**
- * Links, then the kernel as this very process. Its memory, its sockets and its init lie on a
- * /tmp that nobody else sees. Checksums are computed before frames cross the pair.
- */
-export function launchScript(): string {
-  return `set -e
-mount --make-rprivate /
-mount -t tmpfs tmpfs /tmp
-printf '%s' "$1" > /tmp/init
-chmod +x /tmp/init
-sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-ip link add v0 address ${DIRECTOR_MAC} type veth peer name ${RECORDER_INTERFACE}
+/** Links. Checksums are computed before frames cross the pair. */
+export const NETWORK = `sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+ip link add v0 address ${WIRE.mac} type veth peer name ${RECORDER_INTERFACE}
 ip link set v0 arp off
 ethtool -K v0 tx off >/dev/null
 ethtool -K ${RECORDER_INTERFACE} tx off >/dev/null
 ip link set v0 up
-ip link set ${RECORDER_INTERFACE} up
-export HOME=/tmp TMPDIR=/tmp
-exec linux.uml mem=256M root=/dev/root rootfstype=hostfs rootflags=/ ro init=/tmp/init \\
-  con0=fd:0,fd:1 con=null quiet umid=director \\
-  vec0:transport=raw,ifname=v0,depth=128,mac=${DIRECTOR_MAC}
-`
-}
+ip link set ${RECORDER_INTERFACE} up`
 
-/**
- * The network of the recordings (`test/fixtures/decisions/README.md`), then commands from the
- * console, each answered by its output and its exit status. The end of input halts the machine.
- */
-export function initScript(): string {
-  return `#!/bin/sh
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t tmpfs tmp /tmp; mount -t tmpfs run /run
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/
-stty -echo -onlcr
-echo 1 > /proc/sys/kernel/printk
-# Debian keeps this kernel's modules in a place of their own, and / cannot be written to.
-mkdir -p /tmp/root/lib /tmp/root/usr/lib
-ln -s /usr/lib/uml/modules /tmp/root/lib/modules
-ln -s /usr/lib/uml/modules /tmp/root/usr/lib/modules
-export MODPROBE_OPTIONS='-d /tmp/root'
-modprobe ipv6
-for key in addr_gen_mode=1 accept_dad=0 dad_transmits=0 autoconf=0 accept_ra=0 \\
-  router_solicitations=0; do
+export const INIT = `for key in addr_gen_mode=1 accept_dad=0 dad_transmits=0 autoconf=0 \\
+  accept_ra=0 router_solicitations=0; do
   sysctl -qw net.ipv6.conf.default.$key net.ipv6.conf.vec0.$key
 done
 # Every error is to be seen.
@@ -106,13 +72,4 @@ fresh() {
   done
   ip -6 route flush cache
   modprobe -a ip_vs ${SCHEDULER_MODULES}
-}
-
-echo ${READY}
-while IFS= read -r line; do
-  eval "$line" 2>&1
-  echo "${END} $?"
-done
-halt -f
-`
-}
+}`

@@ -22,8 +22,10 @@ const CLAIMS_MIN = 4
 
 const hasNc = spawnSync('nc', ['-h']).error === undefined
 
-function whyNot({ name }: Scene): string | false {
+function whyNot({ name, cannot }: Scene): string | false {
   if (needsRoot) return needsRoot
+  const why = cannot?.() ?? false
+  if (why !== false) return why
   return name === 'udp-source' && !hasNc ? 'no nc' : false
 }
 

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
-import { cannotHaveOracle, Machine, OracleError, quoted } from '../../src/oracle/machine.js'
+import { cannotHaveOracle, Machine } from '../../src/oracle/machine.js'
+import { quoted, UmlError } from '../../src/uml/machine.js'
 
 const skip = cannotHaveOracle()
 
@@ -56,7 +57,7 @@ t.test('a machine answers commands, and is fresh when asked to be', { skip }, as
   await machine.must('fresh')
   t.equal((await machine.ipvsadm(['-Sn'])).stdout, '')
   t.equal(await machine.must('sysctl -n net.ipv4.vs.sloppy_tcp'), '0\n')
-  await t.rejects(machine.must('false'), OracleError)
+  await t.rejects(machine.must('false'), UmlError)
   await t.rejects(machine.shell('echo a\necho b'), /one line/)
   t.equal(await machine.must(`cat ${await machine.file('x', "a 'b'\n\n")}`), "a 'b'\n\n")
   await machine.close()

@@ -115,12 +115,14 @@ async function runLab(scene: string, flags: LabFlags): Promise<number> {
   if (flags.web !== undefined && (flags.once ?? flags.json ?? flags.keep) === true) {
     throw new CliFailure('--web with --once, --json or --keep', EXIT_USAGE, 'leave one of them out')
   }
+  const wanted = SCENES.find(({ name }) => name === scene)
+  const why = wanted?.cannot?.() ?? false
+  if (why !== false) {
+    throw new CliFailure(`scene ${scene} cannot be played on this machine`, EXIT_FAILED, why)
+  }
   const inside = process.env.UIPVS_LAB_ROOTLESS === '1'
   if (!inside && !hasRootsRights()) return rootless()
-  return await standAndShow(
-    flags,
-    SCENES.find(({ name }) => name === scene),
-  )
+  return await standAndShow(flags, wanted)
 }
 
 async function rootless(): Promise<number> {

@@ -4,6 +4,7 @@ import { arp } from './arp.js'
 import { drain } from './drain.js'
 import { failure } from './failure.js'
 import { half } from './half.js'
+import { kernel } from './kernel.js'
 import { kernelRst } from './kernel-rst.js'
 import { persistence } from './persistence.js'
 import { ports } from './ports.js'
@@ -20,4 +21,5 @@ export const SCENES: readonly Scene[] = [
   drain,
   failure,
   schedulers,
+  kernel,
 ]
