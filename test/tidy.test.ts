@@ -35,6 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The page in the browser: what it takes from these folders imports nothing of Node, or it would
   // not compile (below) and the bundler would refuse it.
   web: [...PURE, 'port', 'control', 'offline', 'cli', 'lab'],
+  bench: [...PURE, 'native', 'port'],
   oracle: [...PURE, 'native', 'conform', 'uml'],
   cli: [
     ...PURE,
@@ -48,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'lab',
     'offline',
     'web',
+    'bench',
   ],
 }
 
@@ -63,6 +65,7 @@ const PACKAGE_FOLDERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli'],
   zod: ['control', 'cli', 'web'],
   'prom-client': ['control'],
+  'hdr-histogram-js': ['bench'],
   preact: ['web'],
   'preact/hooks': ['web'],
   // What scripts/page.mjs puts into the bundle.

@@ -31,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'realserver', summary: 'prepare this machine to serve a VIP, undo it, or check it' },
   { name: 'doctor', summary: 'find what breaks a Direct-Routing set-up, and say how to mend it' },
   { name: 'lab', summary: 'a whole Direct-Routing network on this machine, to watch it work' },
+  { name: 'bench', summary: 'measure what a director forwards, loses and costs' },
   { name: 'completion', summary: 'print the completion script for a shell' },
 ]
 

@@ -38,6 +38,7 @@ export const TP_STATUS_VLAN_VALID = 16
 export const TP_STATUS_VLAN_TPID_VALID = 64
 
 export const ETH_P_ALL = 0x0003
+export const ETH_P_IP = 0x0800
 export const ETH_P_8021Q = 0x8100
 export const ARPHRD_ETHER = 1
 export const ARPHRD_LOOPBACK = 772

@@ -43,6 +43,10 @@ export const sendmmsg: Call<[fd: number, messages: ArrayBufferView, count: numbe
 export const poll: Call<[fds: ArrayBufferView, count: number, ms: number]> = libc.func(
   'int poll(void*, unsigned long, int)',
 )
+/** `time` is a `struct timespec`. */
+export const clock_gettime: Call<[clock: number, time: ArrayBufferView]> = libc.func(
+  'int clock_gettime(int, void*)',
+)
 export const mmap: Call<
   [at: number, bytes: number, protection: number, flags: number, fd: number, offset: number]
 > = libc.func('intptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')
