@@ -7,9 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { Balancer } from '../balance/balancer.js'
 import type { ArmMode } from '../engine/port.js'
-import { Wakeup } from '../native/eventfd.js'
+import type { Wakeup } from '../native/eventfd.js'
 import { SystemCallError } from '../native/libc.js'
 import { SharedMemory, ThreadMemory } from '../native/mapping.js'
+import type { XdpPlan } from '../port/xdp-ground.js'
 import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
 
@@ -38,7 +39,18 @@ export function makeMemory({ engine, limits }: EngineOptions): SharedMemory | Th
   }
 }
 
-export type EngineOptions = Omit<WorkerStart, 'index' | 'memories' | 'memoryBytes' | 'wakeFd'>
+export type EngineOptions = Omit<
+  WorkerStart,
+  'index' | 'memories' | 'memoryBytes' | 'wakeFds' | 'plan'
+>
+
+/** What all workers of a director have in common. */
+export interface Company {
+  readonly options: EngineOptions
+  readonly memories: readonly (SharedMemory | ThreadMemory)[]
+  /** What ends the sleep of each; none for a process, which sleeps in its event loop. */
+  readonly wakeups: readonly Wakeup[]
+}
 
 /**
  * The engine could not begin, or has ended. Ports say in words for the operator why they can't be
@@ -58,6 +70,8 @@ export class EngineHandle {
   readonly gone: Promise<Error | undefined>
   /** How it takes frames here, where that depends on the machine; empty if it doesn't. */
   modes: readonly ArmMode[] = []
+  /** What it has opened for the other workers, too. */
+  plan: XdpPlan | undefined
   readonly #send: (id: number, order: Order) => void
   readonly #waiting = new Map<number, Waiting>()
   #id = 0
@@ -67,10 +81,9 @@ export class EngineHandle {
   #hasEnded = false
 
   private constructor(
-    memories: readonly (SharedMemory | ThreadMemory)[],
+    { options, memories, wakeups }: Company,
     index: number,
-    options: EngineOptions,
-    wakeup: Wakeup | null,
+    plan: XdpPlan | undefined,
   ) {
     const { buffer, bytes } = memories[index]
     this.memory = new WorkerMemory(buffer, options.limits)
@@ -86,19 +99,16 @@ export class EngineHandle {
         address: memory.address,
       })),
       memoryBytes: bytes,
-      wakeFd: wakeup?.fd ?? -1,
+      wakeFds: wakeups.map(({ fd }) => fd),
+      plan,
     }
-    this.#send = wakeup === null ? this.#startProcess(start) : this.#startThread(start, wakeup)
+    const wakeup = wakeups[index]
+    this.#send = wakeup === undefined ? this.#startProcess(start) : this.#startThread(start, wakeup)
   }
 
-  /** Starts worker `index` and waits for its port to be open. `memories`: those of all workers. */
-  static async start(
-    memories: readonly (SharedMemory | ThreadMemory)[],
-    index: number,
-    options: EngineOptions,
-  ): Promise<EngineHandle> {
-    const wakeup = options.engine === 'libpcap' ? null : new Wakeup()
-    const handle = new EngineHandle(memories, index, options, wakeup)
+  /** Starts worker `index` and waits for its port to be open. `plan`: see `WorkerStart`. */
+  static async start(company: Company, index: number, plan?: XdpPlan): Promise<EngineHandle> {
+    const handle = new EngineHandle(company, index, plan)
     try {
       await new Promise<void>((resolve, reject) => {
         handle.#ready = (error) => (error === undefined ? resolve() : reject(error))
@@ -131,10 +141,7 @@ export class EngineHandle {
     const worker = new Worker(WORKER, { workerData: start })
     worker.on('message', (message: Report) => this.#hear(message))
     worker.on('error', (error) => this.#ended(error))
-    worker.on('exit', () => {
-      this.#ended()
-      wakeup.close()
-    })
+    worker.on('exit', () => this.#ended())
     return (id, order) => {
       worker.postMessage({ id, order })
       wakeup.wake()
@@ -159,6 +166,7 @@ export class EngineHandle {
   #hear(message: Report): void {
     if (message.kind === 'ready') {
       this.modes = message.modes
+      this.plan = message.plan
       this.#ready()
     } else if (message.kind === 'failed') this.#ended(new EngineFailure(message.message))
     else {

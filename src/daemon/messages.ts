@@ -7,6 +7,7 @@ import type { OwnAddresses } from '../engine/link-frames.js'
 import type { ArmMode, Share, SharedVip } from '../engine/port.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
+import type { XdpPlan } from '../port/xdp-ground.js'
 
 /** How frames are taken, the fastest first: the order in which `--engine auto` tries them. */
 export const ENGINES = ['af_xdp', 'af_packet', 'libpcap'] as const
@@ -35,8 +36,10 @@ export interface WorkerStart {
   /** What each worker publishes; all have the same size. */
   readonly memories: readonly MemoryPlace[]
   readonly memoryBytes: number
-  /** Descriptor that ends its sleep; -1 where it sleeps in an event loop. */
-  readonly wakeFd: number
+  /** Descriptors that end the sleep of each worker; none where it sleeps in an event loop. */
+  readonly wakeFds: readonly number[]
+  /** af_xdp, to all but the first worker: where what that one has opened is. */
+  readonly plan: XdpPlan | undefined
 }
 
 export type Order =
@@ -80,6 +83,6 @@ export interface Request {
 }
 
 export type Report =
-  | { readonly kind: 'ready'; readonly modes: readonly ArmMode[] }
+  | { readonly kind: 'ready'; readonly modes: readonly ArmMode[]; readonly plan?: XdpPlan }
   | { readonly kind: 'done'; readonly id: number; readonly neighbours?: NeighbourReport[] }
   | { readonly kind: 'failed'; readonly message: string }

@@ -18,7 +18,7 @@ export interface OpenedEngine {
 }
 
 /** The engines whose frames several workers can share. */
-const SHARING: readonly EngineName[] = ['af_packet']
+export const SHARING: readonly EngineName[] = ['af_xdp', 'af_packet']
 
 export async function openEngine(
   wanted: EngineName | 'auto',

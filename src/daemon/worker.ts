@@ -22,7 +22,7 @@ import type { EventPort, Port } from '../engine/port.js'
 import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/neighbour.js'
 import { SharedMemory, ThreadMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
-import { openAfXdp } from '../port/af-xdp.js'
+import { AfXdpPort, joinAfXdp, openAfXdp } from '../port/af-xdp.js'
 import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
 import { allowInlining } from './inlining.js'
 import { LoopMeter } from './loop-meter.js'
@@ -171,15 +171,22 @@ class Engine {
   }
 }
 
+function openPort(start: WorkerStart): Port {
+  const { engine, interfaces, wakeFds, busyPollMicroseconds, index, plan, memories } = start
+  const wakeFd = wakeFds[index]
+  if (engine !== 'af_xdp') return openAfPacket({ interfaces, wakeFd })
+  if (plan !== undefined) return joinAfXdp(plan, index, { wakeFd, wakeFds })
+  const workers = memories.length
+  return openAfXdp({ interfaces, wakeFd, wakeFds, workers, busyPollMicroseconds })
+}
+
 /** In a thread: the loop has the thread for itself and looks for orders between breaths. */
 function runThread(channel: MessagePort, start: WorkerStart): void {
-  const { interfaces, wakeFd, busyPollMicroseconds } = start
-  const port: Port =
-    start.engine === 'af_xdp'
-      ? openAfXdp({ interfaces, wakeFd, busyPollMicroseconds })
-      : openAfPacket({ interfaces, wakeFd })
+  const port = openPort(start)
   const engine = new Engine(start, port)
-  report(channel, { kind: 'ready', modes: port.modes ?? [] })
+  const { modes = [] } = port
+  const isFirst = port instanceof AfXdpPort && start.plan === undefined
+  report(channel, isFirst ? { kind: 'ready', modes, plan: port.plan } : { kind: 'ready', modes })
   let nextLook = 0
   let before = performance.now()
   let lastBusy = before

@@ -7,6 +7,7 @@
 import type { LoopTimes } from '../control/listing.js'
 import { Live } from '../control/live.js'
 import type { ArmMode } from '../engine/port.js'
+import { Wakeup } from '../native/eventfd.js'
 import { EngineHandle, type EngineOptions, makeMemory } from './engine-handle.js'
 import { loopTimes, sumOfLoops } from './loop-meter.js'
 import type { CellName } from './memory.js'
@@ -28,9 +29,11 @@ export class Workers {
   /** Settles when the first of them has gone: with nothing if it was told to stop. */
   readonly gone: Promise<Error | undefined>
   readonly #handles: readonly EngineHandle[]
+  readonly #wakeups: readonly Wakeup[]
 
-  private constructor(handles: readonly EngineHandle[]) {
+  private constructor(handles: readonly EngineHandle[], wakeups: readonly Wakeup[]) {
     this.#handles = handles
+    this.#wakeups = wakeups
     const ticks = (i: number) => handles[i].memory.get('tick')
     this.live = new Live(
       handles.map(({ tables }) => tables),
@@ -44,16 +47,26 @@ export class Workers {
     const limits = shareOf(options.limits, count)
     const all = { ...options, limits }
     const memories = Array.from({ length: count }, () => makeMemory(all))
-    const started = await Promise.allSettled(
-      memories.map((_, i) => EngineHandle.start(memories, i, all)),
-    )
-    const handles = started.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-    const failure = started.find((each) => each.status === 'rejected')
-    if (failure === undefined) return new Workers(handles)
-    await Promise.all(handles.map((handle) => handle.stop()))
-    // Nobody has seen the tables: another engine may be tried, with memory of its own.
-    for (const memory of memories) memory.close()
-    throw failure.reason
+    const isProcess = options.engine === 'libpcap'
+    const wakeups = isProcess ? [] : Array.from({ length: count }, () => new Wakeup())
+    const company = { options: all, memories, wakeups }
+    const handles: EngineHandle[] = []
+    try {
+      // The first one opens what the others need, if anything; or says what is missing here.
+      const first = await EngineHandle.start(company, 0)
+      handles.push(first)
+      const others = memories.slice(1).map((_, i) => EngineHandle.start(company, i + 1, first.plan))
+      const started = await Promise.allSettled(others)
+      for (const each of started) if (each.status === 'fulfilled') handles.push(each.value)
+      for (const each of started) if (each.status === 'rejected') throw each.reason
+      return new Workers(handles, wakeups)
+    } catch (error) {
+      await stopAll(handles)
+      for (const wakeup of wakeups) wakeup.close()
+      // Nobody has seen the tables: another engine may be tried, with memory of its own.
+      for (const memory of memories) memory.close()
+      throw error
+    }
   }
 
   get count(): number {
@@ -94,7 +107,8 @@ export class Workers {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#handles.map((handle) => handle.stop()))
+    await stopAll(this.#handles)
+    for (const wakeup of this.#wakeups) wakeup.close()
   }
 
   /** Frames that ended with verdict `index`. */
@@ -121,6 +135,12 @@ export class Workers {
   #each(order: (index: number) => Order): Promise<(NeighbourReport[] | undefined)[]> {
     return Promise.all(this.#handles.map((handle, i) => handle.order(order(i))))
   }
+}
+
+/** The first one last: the others may stand on what it has opened. */
+async function stopAll([first, ...others]: readonly EngineHandle[]): Promise<void> {
+  await Promise.all(others.map((handle) => handle.stop()))
+  await first?.stop()
 }
 
 /** All have all services and destinations; connections are divided among them. */

@@ -44,10 +44,13 @@ export const BPF_IMM = 0x00
 export const BPF_MEM = 0x60
 
 export const BPF_ADD = 0x00
+export const BPF_MUL = 0x20
 export const BPF_OR = 0x40
 export const BPF_AND = 0x50
 export const BPF_LSH = 0x60
 export const BPF_RSH = 0x70
+export const BPF_MOD = 0x90
+export const BPF_XOR = 0xa0
 export const BPF_MOV = 0xb0
 /** Converts to an order of bytes, as many bits as the immediate says. */
 export const BPF_END = 0xd0

@@ -13,7 +13,6 @@ const EVENT_BYTES = 8
 
 export class Wakeup {
   readonly fd: number
-  readonly #one = new BigUint64Array([1n])
   #isOpen = true
 
   constructor() {
@@ -22,8 +21,7 @@ export class Wakeup {
 
   /** Ends the sleep of whoever polls `fd`, or its next one. */
   wake(): void {
-    // The only failure is a counter at its end, which means that a wake-up is waiting anyway.
-    write(this.fd, this.#one, EVENT_BYTES)
+    wake(this.fd)
   }
 
   close(): void {
@@ -31,6 +29,14 @@ export class Wakeup {
     this.#isOpen = false
     close(this.fd)
   }
+}
+
+const one = new BigUint64Array([1n])
+
+/** Ends the sleep of whoever polls `fd`, from a thread that was told its number. */
+export function wake(fd: number): void {
+  // The only failure is a counter at its end, which means that a wake-up is waiting anyway.
+  write(fd, one, EVENT_BYTES)
 }
 
 const drained = new BigUint64Array(1)

@@ -289,7 +289,7 @@ export class AfPacketPort implements Port {
 
   serve(vips: readonly string[], _shared?: readonly SharedVip[], share?: Share): void {
     const [program, coarse] = this.#isLinkOnly
-      ? [linkFilter(vips), coarseLinkFilter]
+      ? [linkFilter(vips, share), () => coarseLinkFilter(share)]
       : [servingFilter(vips, share), () => coarseFilter(share)]
     for (const arm of this.arms) {
       try {

@@ -16,6 +16,10 @@
  * this program copies no byte of it. (In copy mode the kernel does, once on each side; where the
  * driver has zero-copy, nobody does.) Frames of our own leave by the packet sockets.
  *
+ * Several workers have a port each, on common ground (`xdp-ground.ts`): a socket on every queue, of
+ * which the program chooses the one whose client it is; a chunk that is at home with another worker
+ * is given back to it (`umem-returns.ts`).
+ *
  * What the kernel tells a packet socket beside a frame's bytes, AF_XDP does not say:
  *
  *   partial checksums    A sender on veth, or in a virtual machine, leaves the transport checksum
@@ -26,26 +30,32 @@
  *                        can be asked: `xdp-tag.ts`. Tags in the frame's bytes stay there.
  */
 import { Batch } from '../engine/batch.js'
-import type { ArmMode, Outbox, Port, PortCounters, SharedVip } from '../engine/port.js'
+import type { ArmMode, Outbox, Port, PortCounters, Share, SharedVip } from '../engine/port.js'
 import { ACTION, FORWARD } from '../engine/verdict.js'
-import { mtuOfChunk } from '../native/if-xdp.js'
+import { wake } from '../native/eventfd.js'
 import { type AfPacketPort, openAfPacket } from './af-packet.js'
 import { completeChecksum } from './partial-checksum.js'
 import { PollSet } from './poll-set.js'
 import { Umem } from './umem.js'
-import { findArms, openArms, type XdpArm } from './xdp-arm.js'
-import { attach, type XdpAttachment } from './xdp-attach.js'
-import { XdpMaps } from './xdp-maps.js'
-import { tagFunction } from './xdp-tag.js'
+import { XdpArm } from './xdp-arm.js'
+import { XdpGround, type XdpPlan } from './xdp-ground.js'
 import type { XskSocket } from './xsk-socket.js'
 
-export interface AfXdpOptions {
-  /** The arms, by name, in the order of their indices. */
-  readonly interfaces: readonly string[]
+/** What a worker's port is opened with, the first one's or another's. */
+export interface WorkerOptions {
   /** A descriptor (`Wakeup.fd`) that ends `wait()` when it becomes readable. */
   readonly wakeFd?: number
+  /** Those of all workers, if there are several. */
+  readonly wakeFds?: readonly number[]
   /** Frames in a batch, at most. */
   readonly batch?: number
+}
+
+export interface AfXdpOptions extends WorkerOptions {
+  /** The arms, by name, in the order of their indices. */
+  readonly interfaces: readonly string[]
+  /** How many share the frames, if more than one: `joinAfXdp` is for the others. */
+  readonly workers?: number
   /** Entries of each ring, a power of two. */
   readonly ringEntries?: number
   /** Poll the device from our own calls, for so many microseconds, instead of by interrupts. */
@@ -57,8 +67,6 @@ export interface AfXdpOptions {
 
 const BATCH = 256
 const RING_ENTRIES = 4096
-/** Frames of a socket: in its fill ring, in rx and batch, in tx and completion. */
-const FRAMES_PER_ENTRY = 3
 /** ARP and neighbour discovery are few. */
 const LINK_BLOCK_BYTES = 64 * 1024
 const LINK_BLOCKS = 8
@@ -66,27 +74,50 @@ const LINK_BLOCKS = 8
 const STATISTICS_EVERY = 1024
 
 /** Opens the sockets and attaches the program. Nothing is taken until `serve()` is called. */
-export function openAfXdp(options: AfXdpOptions): Port {
-  return new AfXdpPort(options)
+export function openAfXdp(options: AfXdpOptions): AfXdpPort {
+  const { workers = 1, busyPollMicroseconds = 0 } = options
+  const ground = new XdpGround({
+    interfaces: options.interfaces,
+    workers,
+    entries: options.ringEntries ?? RING_ENTRIES,
+    busyPollMicroseconds,
+    isGeneric: options.isGeneric ?? false,
+    isCopying: options.isCopying ?? false,
+  })
+  try {
+    return new AfXdpPort(ground.plan, 0, options, ground)
+  } catch (error) {
+    ground.close()
+    throw error
+  }
 }
 
-class AfXdpPort implements Port {
+/** The port of another worker than the first, whose port must be closed after it. */
+export function joinAfXdp(plan: XdpPlan, worker: number, options: WorkerOptions): AfXdpPort {
+  return new AfXdpPort(plan, worker, options)
+}
+
+export class AfXdpPort implements Port {
   readonly name = 'af_xdp'
   readonly arms: readonly XdpArm[]
   readonly outbox: Outbox
   readonly counters: PortCounters = { ringDrops: 0, sendErrors: 0 }
   readonly modes: readonly ArmMode[]
+  readonly plan: XdpPlan
+  /** Of the first worker. */
+  readonly #ground: XdpGround | undefined
   /** Copies of ARP and neighbour discovery, and the way out for frames of our own. */
   readonly #link: AfPacketPort
   readonly #umem: Umem
-  readonly #maps: XdpMaps
-  readonly #attachments: XdpAttachment[] = []
   readonly #sockets: XskSocket[]
   /** Index of the arm that each socket belongs to. */
   readonly #armOf: Uint8Array
   readonly #batch: Batch
   readonly #sleep: PollSet
   readonly #isPolling: boolean
+  readonly #isShared: boolean
+  readonly #worker: number
+  readonly #wakeFds: readonly number[]
   /** The socket whose turn it was last; behind the last socket it is the link's turn. */
   #turn = 0
   /** The queue that the frames of the batch came in on. */
@@ -94,52 +125,36 @@ class AfXdpPort implements Port {
   #batchesUntilStatistics = STATISTICS_EVERY
   #isOpen = true
 
-  constructor(options: AfXdpOptions) {
-    const entries = options.ringEntries ?? RING_ENTRIES
-    this.#isPolling = (options.busyPollMicroseconds ?? 0) > 0
-    const { interfaces } = options
-    const found = findArms(interfaces)
+  constructor(plan: XdpPlan, worker: number, options: WorkerOptions, ground?: XdpGround) {
+    this.plan = plan
+    this.#ground = ground
+    this.#worker = worker
+    this.#isPolling = plan.isPolling
+    this.#isShared = plan.workers > 1
+    this.#wakeFds = options.wakeFds ?? []
     this.#link = openAfPacket({
-      interfaces,
+      interfaces: plan.arms.map((arm) => arm.name),
       isLinkOnly: true,
       blockBytes: LINK_BLOCK_BYTES,
       blocks: LINK_BLOCKS,
     })
-    const opened: { close(): void }[] = [this.#link]
+    this.#umem = new Umem(plan.umem, worker)
+    const arms: XdpArm[] = []
     try {
-      const queues = found.arms.reduce((sum, arm) => sum + arm.queues, 0)
-      this.#umem = new Umem(queues * entries * FRAMES_PER_ENTRY, found.chunkBytes)
-      opened.push(this.#umem)
-      this.#maps = new XdpMaps()
-      opened.push(this.#maps)
-      this.arms = openArms(found.arms, this.#umem, {
-        entries,
-        busyPollMicroseconds: options.busyPollMicroseconds ?? 0,
-        copy: options.isCopying ?? false,
-      })
-      opened.push(...this.arms)
-      const isGeneric = options.isGeneric ?? false
-      const how = {
-        isGeneric,
-        tagFunction: isGeneric ? undefined : tagFunction(),
-        mtuMax: mtuOfChunk(found.chunkBytes),
-      }
-      for (const arm of this.arms) {
-        const attachment = attach(arm, this.#maps, how)
-        this.#attachments.push(attachment)
-        opened.push(attachment)
-      }
+      for (const arm of plan.arms) arms.push(new XdpArm(arm, this.#umem, worker))
     } catch (error) {
-      for (const each of opened.reverse()) each.close()
+      for (const arm of arms) arm.close()
+      this.#link.close()
       throw error
     }
+    this.arms = arms
     this.outbox = this.#link.outbox
-    this.#sockets = this.arms.flatMap((arm) => arm.sockets)
-    this.#armOf = Uint8Array.from(this.arms.flatMap((arm, i) => arm.sockets.map(() => i)))
+    this.#sockets = arms.flatMap((arm) => arm.sockets)
+    this.#armOf = Uint8Array.from(arms.flatMap((arm, i) => arm.sockets.map(() => i)))
     this.#batch = new Batch(this.#umem.buffer, options.batch ?? BATCH)
     const fds = [...this.#sockets.map((socket) => socket.fd), ...this.#link.descriptors]
     this.#sleep = new PollSet(fds, options.wakeFd)
-    this.modes = this.#attachments.map((each) => each.mode)
+    this.modes = ground?.modes ?? []
   }
 
   receive(): Batch {
@@ -191,12 +206,36 @@ class AfXdpPort implements Port {
     }
     batch.count = 0
     for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].send()
-    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfNeeded()
+    if (this.#isShared) this.#exchange()
+    else for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfNeeded()
     if (this.outbox.count > 0) this.#link.flush()
     if (--this.#batchesUntilStatistics === 0) this.#readStatistics()
   }
 
+  /**
+   * Chunks go home: those of others, and ours from the others and from what they sent by our
+   * queues. A worker that sleeps while others use its queues up is woken.
+   */
+  #exchange(): void {
+    const umem = this.#umem
+    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].reap()
+    umem.exchange()
+    for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfWorthwhile()
+    for (let home = 0; home < this.plan.umem.homes; home++) {
+      if (home !== this.#worker && umem.isWaitedFor(home)) this.#wake(home)
+    }
+    for (let i = 0; i < this.#sockets.length; i++) {
+      const { queue, isHome, hasUnsent } = this.#sockets[i]
+      if (hasUnsent && !isHome) this.#wake(queue % this.plan.umem.homes)
+    }
+  }
+
+  #wake(worker: number): void {
+    if (worker < this.#wakeFds.length) wake(this.#wakeFds[worker])
+  }
+
   flush(): void {
+    if (this.#isShared) this.#exchange()
     for (let i = 0; i < this.#sockets.length; i++) {
       const socket = this.#sockets[i]
       if (socket.isDown) socket.retry()
@@ -208,6 +247,8 @@ class AfXdpPort implements Port {
 
   wait(ms: number): void {
     if (!this.#sleep.wait(ms)) this.#readStatistics()
+    // Perhaps it was another worker that woke us, for its chunks.
+    if (this.#isShared) this.#exchange()
   }
 
   occupancy(): number {
@@ -218,9 +259,9 @@ class AfXdpPort implements Port {
     return fullest
   }
 
-  serve(vips: readonly string[], shared: readonly SharedVip[] = []): void {
-    this.#link.serve(vips)
-    this.#maps.serve(vips, shared)
+  serve(vips: readonly string[], shared: readonly SharedVip[] = [], share?: Share): void {
+    this.#link.serve(vips, shared, share)
+    this.#ground?.serve(vips, shared, share)
   }
 
   close(): void {
@@ -231,10 +272,8 @@ class AfXdpPort implements Port {
     this.#batch.count = 0
     this.#batch.view = new DataView(nothing)
     this.#batch.bytes = new Uint8Array(nothing)
-    for (const attachment of this.#attachments) attachment.close()
     for (const arm of this.arms) arm.close()
-    this.#maps.close()
-    this.#umem.close()
+    this.#ground?.close()
     this.#link.close()
   }
 

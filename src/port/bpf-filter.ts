@@ -71,25 +71,29 @@ function ascending4(vips: readonly string[]): number[] {
 }
 
 /** Of the filter for these VIPs the part that takes ARP and neighbour discovery. */
-export function linkFilter(vips: readonly string[]): bpf.Instruction[] {
-  if (vips.length > VIPS_MAX) return coarseLinkFilter()
-  const program = composeLink(ascending4(vips))
-  return program.length <= bpf.BPF_MAXINSNS ? program : coarseLinkFilter()
+export function linkFilter(vips: readonly string[], share?: Share): bpf.Instruction[] {
+  if (vips.length > VIPS_MAX) return coarseLinkFilter(share)
+  const program = composeLink(ascending4(vips), share)
+  return program.length <= bpf.BPF_MAXINSNS ? program : coarseLinkFilter(share)
 }
 
-/** The same for more VIPs than fit: all ARP. */
-export function coarseLinkFilter(): bpf.Instruction[] {
-  return composeLink(undefined)
+/** The same for more VIPs than fit: all ARP that is for this worker. */
+export function coarseLinkFilter(share?: Share): bpf.Instruction[] {
+  return composeLink(undefined, share)
 }
 
 /** `four`: the targets of ARP requests that are taken, undefined for all. */
-function composeLink(four: readonly number[] | undefined): bpf.Instruction[] {
+function composeLink(
+  four: readonly number[] | undefined,
+  share: Share | undefined,
+): bpf.Instruction[] {
+  const answers = share === undefined || share.index === 0
   const p = new FilterProgram()
   p.loadHalf(ETHER_TYPE)
   p.jumpIfEqual(ETH_P_IPV6, 'ipv6')
-  p.jumpIfEqual(ETH_P_ARP, four === undefined ? 'accept' : 'arp', 'reject')
-  if (four !== undefined) {
-    appendArp(p, true)
+  p.jumpIfEqual(ETH_P_ARP, four === undefined && answers ? 'accept' : 'arp', 'reject')
+  if (four !== undefined || !answers) appendArp(p, answers)
+  if (four !== undefined && answers) {
     p.label('address')
     chooseAmong(p, four)
   }
@@ -98,7 +102,7 @@ function composeLink(four: readonly number[] | undefined): bpf.Instruction[] {
   p.jumpIfEqual(IPPROTO_ICMPV6, 'icmpv6', 'reject')
   p.label('icmpv6')
   p.loadByte(ICMPV6_TYPE)
-  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, 'accept')
+  p.jumpIfEqual(NEIGHBOUR_SOLICITATION, answers ? 'accept' : 'reject')
   p.jumpIfEqual(NEIGHBOUR_ADVERTISEMENT, 'accept')
   p.label('reject')
   p.reject()

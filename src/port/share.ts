@@ -12,16 +12,17 @@
  * Where persistence has a mask (`-M`), whoever shares a template must share a worker: the address
  * is masked first.
  *
- * Each worker has packet sockets of its own, and its socket filter takes what is its share. See
+ * Each worker has packet sockets of its own, and its socket filter takes what is its share. (With
+ * af_xdp the program chooses among their sockets, by the same rule: `xdp-share.ts`.) See
  * docs/workers.md for PACKET_FANOUT, the road not taken.
  */
 import type { Share } from '../engine/port.js'
 import * as bpf from '../native/filter.js'
 import type { FilterProgram } from './filter-program.js'
 
-const GOLDEN_RATIO_32 = 0x9e3779b1
+export const GOLDEN_RATIO_32 = 0x9e3779b1
 /** The upper half of the product: the lower one depends on few bits of the address. */
-const HASH_SHIFT = 16
+export const HASH_SHIFT = 16
 
 /** The worker for a client: `words` are its address, one (IPv4) or four (IPv6). */
 export function workerOf(words: ArrayLike<number>, share: Omit<Share, 'index'>): number {
@@ -34,7 +35,7 @@ export function workerOf(words: ArrayLike<number>, share: Omit<Share, 'index'>):
 }
 
 /** Word `index` of the mask of an IPv6 prefix. */
-function maskOf(prefix: number, index: number): number {
+export function maskOf(prefix: number, index: number): number {
   const bits = Math.min(32, Math.max(0, prefix - 32 * index))
   return bits === 0 ? 0 : -1 << (32 - bits)
 }

@@ -2,61 +2,97 @@
  * The memory that frames lie in, from their arrival until they have left, and the chunks of it that
  * belong to nobody at the moment: a stack, so that what was used last, and is in the processor's
  * cache, is used next.
+ *
+ * Several workers share the memory, and each chunk has a home among them: the worker whose fill
+ * rings it goes into. What another worker has done with, it gives back (`umem-returns.ts`).
  */
 import { mtuOfChunk } from '../native/if-xdp.js'
-import { madvise } from '../native/libc.js'
-import {
-  MADV_HUGEPAGE,
-  MAP_ANONYMOUS,
-  MAP_PRIVATE,
-  type Mapping,
-  map,
-  unmap,
-} from '../native/mapping.js'
+import { madvise, viewOf } from '../native/libc.js'
+import { MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, map, unmap } from '../native/mapping.js'
+import { Returns } from './umem-returns.js'
 
 /** The kernel takes chunks of 2048 bytes, or of a page. */
 const CHUNK_BYTES = [2048, 4096] as const
 const UMEM_BYTES_MAX = 2 ** 31
+/** Chunks that may wait for a worker that sleeps: a few batches. */
+const WAITING_MAX = 1024
 
 /** The chunk for frames of an interface with this MTU; undefined if there is none. */
 export function chunkBytesFor(mtu: number): number | undefined {
   return CHUNK_BYTES.find((bytes) => mtu <= mtuOfChunk(bytes))
 }
 
-export class Umem {
-  readonly chunkBytes: number
-  readonly bytes: number
-  readonly buffer: ArrayBuffer
+/** Where the memory lies and how it is divided: plain data, for all threads of the process. */
+export interface UmemPlan {
   readonly address: number
+  readonly chunkBytes: number
+  /** How many workers have chunks of their own: the first ones; and how many each of them has. */
+  readonly homes: number
+  readonly chunksPerHome: number
+  /** How many of its chunks each of them has in hand: those at the begin of its part. */
+  readonly inHand: readonly number[]
+  /** How the others give chunks back; nothing, if there is only one worker. */
+  readonly returns: SharedArrayBuffer | undefined
+}
+
+/** Memory for so many chunks, which are all in hand. */
+export function mapUmem(
+  plan: Pick<UmemPlan, 'chunkBytes' | 'homes' | 'chunksPerHome'>,
+  workers: number,
+): UmemPlan {
+  const { chunkBytes, homes, chunksPerHome } = plan
+  const bytes = umemBytes(plan)
+  // Addresses are int32 numbers everywhere here, and the upper half of a ring's is never written.
+  if (bytes > UMEM_BYTES_MAX) {
+    throw new RangeError(
+      `${homes * chunksPerHome} frames of ${chunkBytes} bytes exceed 2 GiB; use fewer queues`,
+    )
+  }
+  const { address } = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, 'umem')
+  madvise(address, bytes, MADV_HUGEPAGE) // a wish
+  const returns =
+    workers === 1 ? undefined : new SharedArrayBuffer(Returns.bytes(homes, chunksPerHome))
+  return { ...plan, address, inHand: Array<number>(homes).fill(chunksPerHome), returns }
+}
+
+/** No thread may touch it after this. */
+export function unmapUmem({ address, ...plan }: UmemPlan): void {
+  const bytes = umemBytes(plan)
+  unmap({ address, bytes, buffer: new ArrayBuffer(0) })
+}
+
+export function umemBytes(plan: Pick<UmemPlan, 'chunkBytes' | 'homes' | 'chunksPerHome'>): number {
+  return plan.homes * plan.chunksPerHome * plan.chunkBytes
+}
+
+/** The memory as one worker has it. */
+export class Umem {
+  readonly buffer: ArrayBuffer
   /** Addresses of free chunks: the first `freeCount` entries. */
   readonly #free: Int32Array
-  readonly #mapping: Mapping
-  freeCount = 0
+  /** Chunks at home here: from this address on, so many bytes. */
+  readonly #first: number
+  readonly #span: number
+  readonly #returns: Returns | undefined
+  freeCount: number
 
-  constructor(chunks: number, chunkBytes: number) {
-    this.chunkBytes = chunkBytes
-    this.bytes = chunks * chunkBytes
-    // Addresses are int32 numbers everywhere here, and the upper half of a ring's is never written.
-    if (this.bytes > UMEM_BYTES_MAX) {
-      throw new RangeError(`${chunks} frames of ${chunkBytes} bytes exceed 2 GiB; use fewer queues`)
-    }
-    this.#mapping = map(-1, this.bytes, MAP_PRIVATE | MAP_ANONYMOUS, 'umem')
-    this.buffer = this.#mapping.buffer
-    this.address = this.#mapping.address
-    madvise(this.address, this.bytes, MADV_HUGEPAGE) // a wish
-    this.#free = new Int32Array(chunks)
-    this.reset()
-  }
-
-  /** All chunks are free: nobody has any. */
-  reset(): void {
-    for (let i = 0; i < this.#free.length; i++) this.#free[i] = i * this.chunkBytes
-    this.freeCount = this.#free.length
+  constructor(plan: UmemPlan, worker: number) {
+    const { address, chunkBytes, chunksPerHome, homes, returns } = plan
+    this.buffer = viewOf(address, umemBytes(plan))
+    const isHome = worker < homes
+    this.#span = isHome ? chunksPerHome * chunkBytes : 0
+    this.#first = worker * this.#span
+    this.#free = new Int32Array(isHome ? chunksPerHome : 0)
+    for (let i = 0; i < this.#free.length; i++) this.#free[i] = this.#first + i * chunkBytes
+    this.freeCount = isHome ? plan.inHand[worker] : 0
+    this.#returns =
+      returns && new Returns(returns, homes, chunksPerHome, chunksPerHome * chunkBytes, worker)
   }
 
   /** A chunk is nobody's any more. Any address within it will do: the kernel rounds it down. */
   give(address: number): void {
-    this.#free[this.freeCount++] = address
+    if ((address - this.#first) >>> 0 < this.#span) this.#free[this.freeCount++] = address
+    else this.#returns?.send(address)
   }
 
   /** A free chunk. There must be one. */
@@ -64,7 +100,20 @@ export class Umem {
     return this.#free[--this.freeCount]
   }
 
-  close(): void {
-    unmap(this.#mapping)
+  /** Takes back what other workers gave back, and hands over what is theirs. */
+  exchange(): void {
+    const returns = this.#returns
+    if (returns === undefined) return
+    returns.deliver()
+    for (;;) {
+      const address = returns.take()
+      if (address < 0) return
+      this.#free[this.freeCount++] = address
+    }
+  }
+
+  /** Whether so many chunks wait for that worker that it must not sleep any longer. */
+  isWaitedFor(home: number): boolean {
+    return this.#returns !== undefined && this.#returns.waiting(home) > WAITING_MAX
   }
 }

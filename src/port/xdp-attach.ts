@@ -11,8 +11,9 @@ import {
   XDP_FLAGS_SKB_MODE,
   XdpProgram,
 } from '../native/bpf.js'
+import type { Interface } from '../native/interfaces.js'
 import { close, errno, errnoOf, SystemCallError } from '../native/libc.js'
-import type { XdpArm } from './xdp-arm.js'
+import type { ArmPlan } from './xdp-ground.js'
 import type { XdpMaps } from './xdp-maps.js'
 import { xdpProgram } from './xdp-program.js'
 
@@ -33,20 +34,27 @@ export interface AttachOptions {
   readonly mtuMax: number
 }
 
-export function attach(arm: XdpArm, maps: XdpMaps, options: AttachOptions): XdpAttachment {
-  const sockets = new BpfMap('uipvs_sockets', BPF_MAP_TYPE_XSKMAP, 4, 4, arm.sockets.length)
+export function attach(
+  arm: ArmPlan,
+  workers: number,
+  maps: XdpMaps,
+  options: AttachOptions,
+): XdpAttachment {
+  const places = arm.queues.flat()
+  const sockets = new BpfMap('uipvs_sockets', BPF_MAP_TYPE_XSKMAP, 4, 4, places.length)
   try {
-    for (const socket of arm.sockets) {
-      sockets.set(Uint32Array.of(socket.queue), Int32Array.of(socket.fd))
-    }
+    // By queue, and for each queue by worker: as the program works it out.
+    for (const [i, { fd }] of places.entries()) sockets.set(Uint32Array.of(i), Int32Array.of(fd))
     const descriptors = {
       served: maps.served.fd,
       fragments: maps.fragments.fd,
       sockets: sockets.fd,
+      grain: maps.grain.fd,
     }
-    const compose = (tags?: number) => xdpProgram(arm.macHigh, arm.macLow, descriptors, tags)
+    const compose = (tagFunction?: number) =>
+      xdpProgram(arm.macHigh, arm.macLow, descriptors, { workers, tagFunction })
     const { program, link, mode } = linkTo(arm, compose, options)
-    const isZeroCopy = arm.sockets.every((socket) => socket.isZeroCopy)
+    const isZeroCopy = places.every((place) => place.isZeroCopy)
     return {
       mode: { arm: arm.name, mode, isZeroCopy, mtuMax: options.mtuMax },
       close: () => {
@@ -68,7 +76,7 @@ interface Linked {
 
 /** The best that can be had: in the driver, and told of tags; in the driver; behind it. */
 function linkTo(
-  arm: XdpArm,
+  arm: Interface,
   compose: (tagFunction?: number) => Uint8Array,
   { isGeneric, tagFunction }: AttachOptions,
 ): Linked & { readonly mode: ArmMode['mode'] } {
@@ -91,7 +99,7 @@ function load(instructions: Uint8Array): XdpProgram {
 }
 
 /** The program bound to its interface; null if this kernel or driver does not take it so. */
-function loadBound(arm: XdpArm, instructions: Uint8Array): XdpProgram | null {
+function loadBound(arm: Interface, instructions: Uint8Array): XdpProgram | null {
   try {
     return new XdpProgram('uipvs', instructions, arm.index)
   } catch (error) {
@@ -101,7 +109,7 @@ function loadBound(arm: XdpArm, instructions: Uint8Array): XdpProgram | null {
 }
 
 /** Puts the program on the interface; null, and the program is gone, if another way may work. */
-function tryLink(arm: XdpArm, program: XdpProgram, flags: number): Linked | null {
+function tryLink(arm: Interface, program: XdpProgram, flags: number): Linked | null {
   const link = attachXdp(program, arm.index, flags)
   if (link >= 0) return { program, link }
   const code = errno()

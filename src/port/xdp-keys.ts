@@ -26,3 +26,6 @@ export const fragmentKey = {
 /** Values of `served`. */
 export const WHOLE = 1
 export const SHARED = 2
+
+/** The one value of `grain`: how much of a client's address counts, as in `Share`; host order. */
+export const grainValue = { size: 20, mask4: 0, mask6: 4 } as const

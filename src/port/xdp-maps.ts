@@ -1,18 +1,20 @@
 /**
- * What the XDP programs of all arms ask: which addresses and ports are served, and where fragments
- * went. `serve()` changes the map entry by entry while the programs run; a frame in between is
+ * What the XDP programs of all arms ask: which addresses and ports are served, where fragments
+ * went, and how coarsely clients are divided among workers. `serve()` changes the map entry by entry while the programs run; a frame in between is
  * judged by the old rules or by the new ones.
  */
 import { isIPv6 } from 'node:net'
-import type { SharedVip } from '../engine/port.js'
+import type { Share, SharedVip } from '../engine/port.js'
 import {
   BPF_F_NO_PREALLOC,
+  BPF_MAP_TYPE_ARRAY,
   BPF_MAP_TYPE_HASH,
   BPF_MAP_TYPE_LRU_HASH,
   BpfMap,
 } from '../native/bpf.js'
 import { words } from './bpf-filter.js'
-import { fragmentKey, SHARED, servedKey, WHOLE } from './xdp-keys.js'
+import { maskOf } from './share.js'
+import { fragmentKey, grainValue, SHARED, servedKey, WHOLE } from './xdp-keys.js'
 
 /** More than a director has services; each VIP and each port of a shared VIP is an entry. */
 const ENTRIES_MAX = 262_144
@@ -23,6 +25,7 @@ const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const
 export class XdpMaps {
   readonly served: BpfMap
   readonly fragments: BpfMap
+  readonly grain: BpfMap
   /** What `served` holds: keys as text, and values. */
   #entries = new Map<string, number>()
   /** The keys of VIPs that were asked for before: making one costs more than looking it up. */
@@ -32,17 +35,28 @@ export class XdpMaps {
     const { size } = servedKey
     const flags = BPF_F_NO_PREALLOC
     this.served = new BpfMap('uipvs_served', BPF_MAP_TYPE_HASH, size, 4, ENTRIES_MAX, flags)
+    const opened = [this.served]
     try {
       const bytes = fragmentKey.size
       this.fragments = new BpfMap('uipvs_fragments', BPF_MAP_TYPE_LRU_HASH, bytes, 8, FRAGMENTS)
+      opened.push(this.fragments)
+      this.grain = new BpfMap('uipvs_grain', BPF_MAP_TYPE_ARRAY, 4, grainValue.size, 1)
+      opened.push(this.grain)
+      this.#setGrain({ mask4: -1, prefix6: 128 })
     } catch (error) {
-      this.served.close()
+      for (const map of opened) map.close()
       throw error
     }
   }
 
-  /** Makes the map say what is wanted. `shared`: the VIPs that the kernel holds, too. */
-  serve(vips: readonly string[], shared: readonly SharedVip[]): void {
+  #setGrain({ mask4, prefix6 }: Pick<Share, 'mask4' | 'prefix6'>): void {
+    const words = [0, 1, 2, 3].map((i) => maskOf(prefix6, i))
+    this.grain.set(Uint32Array.of(0), Int32Array.of(mask4, ...words))
+  }
+
+  /** Makes the maps say what is wanted. `shared`: the VIPs that the kernel holds, too. */
+  serve(vips: readonly string[], shared: readonly SharedVip[], share?: Share): void {
+    if (share !== undefined) this.#setGrain(share)
     const wanted = this.#entriesOf(vips, shared)
     const changed = [...wanted].filter(([key, value]) => this.#entries.get(key) !== value)
     const old =
@@ -89,6 +103,7 @@ export class XdpMaps {
   close(): void {
     this.served.close()
     this.fragments.close()
+    this.grain.close()
   }
 }
 

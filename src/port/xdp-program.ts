@@ -45,6 +45,7 @@ import {
   BPF_JLT,
   BPF_JNE,
   BPF_LSH,
+  BPF_MUL,
   BPF_RSH,
   BPF_W,
   BpfAssembler,
@@ -61,6 +62,7 @@ import {
 } from '../native/bpf-assembler.js'
 import * as frame from './xdp-frame.js'
 import { fragmentKey, servedKey, WHOLE } from './xdp-keys.js'
+import { chooseWorker } from './xdp-share.js'
 import { restoreTag } from './xdp-tag.js'
 
 /** Values of `fragments`. */
@@ -77,30 +79,35 @@ export interface ProgramMaps {
   readonly served: number
   readonly fragments: number
   readonly sockets: number
+  readonly grain: number
 }
 
-/**
- * The program for an arm with this MAC address (as `Arm` has it). `tagFunction`: for an interface
- * whose driver can be asked for tags, see `xdp-tag.ts`.
- */
+export interface ProgramOptions {
+  /** Among how many workers the frames are divided; 1 if it is left out. */
+  readonly workers?: number
+  /** For an interface whose driver can be asked for tags, see `xdp-tag.ts`. */
+  readonly tagFunction?: number | undefined
+}
+
+/** The program for an arm with this MAC address (as `Arm` has it). */
 export function xdpProgram(
   macHigh: number,
   macLow: number,
   maps: ProgramMaps,
-  tagFunction?: number,
+  options: ProgramOptions = {},
 ): Uint8Array {
   const program = new Program(maps)
   program.linkLayer(macHigh, macLow)
   program.ipv4()
   program.ipv6()
   program.transports()
-  program.endings(tagFunction)
+  program.endings(options)
   return program.assemble()
 }
 
 /**
  * While it runs: r6 the context, r7 the frame's end, r8 the header that is looked at, r9 whether
- * the frame is a first fragment. r3 hands a protocol to the label `protocol` or `later`.
+ * the frame is a first fragment, later whose it is. r3 hands a protocol to the label `protocol` or `later`.
  */
 class Program extends BpfAssembler {
   readonly #maps: ProgramMaps
@@ -346,13 +353,18 @@ class Program extends BpfAssembler {
     this.jump('pass')
   }
 
-  endings(tagFunction: number | undefined): void {
+  endings({ workers = 1, tagFunction }: ProgramOptions): void {
     this.label('take')
     this.#remember(TAKEN)
     this.label('redirect')
+    if (workers > 1) chooseWorker(this, this.#maps.grain, workers, VALUE)
     if (tagFunction !== undefined) restoreTag(this, tagFunction, VALUE)
     this.loadMap(R1, this.#maps.sockets)
     this.load(BPF_W, R2, R6, xdp_md.rx_queue_index)
+    if (workers > 1) {
+      this.alu(BPF_MUL, R2, workers)
+      this.add(R2, R9)
+    }
     this.move(R3, XDP_PASS) // what becomes of it on a queue that has no socket
     this.call(BPF_FUNC_redirect_map)
     this.exit()

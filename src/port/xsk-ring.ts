@@ -75,11 +75,11 @@ class MappedRing {
 
 /** Fill and tx: we write entries, the kernel takes them. */
 export class ProducerRing extends MappedRing {
-  /** Entries written; those before `#published` are the kernel's. */
-  #next = 0
-  #published = 0
+  /** Entries written; those before `#published` are the kernel's. Another thread may have begun. */
+  #next = Atomics.load(this.words, this.producer)
+  #published = this.#next
   /** The kernel's counter, as we saw it last. */
-  #seen = 0
+  #seen = Atomics.load(this.words, this.consumer)
 
   /** Entries that there is room for; looks at the kernel's counter if fewer than `wanted`. */
   room(wanted: number): number {

@@ -1,12 +1,15 @@
 /**
- * One AF_XDP socket: one receive queue of an interface, and the way out through it.
+ * One AF_XDP socket: one receive queue of an interface, or one worker's part of it, and the way out
+ * through it.
  *
  * A frame's chunk goes round:
  *
  *      free --> fill --> (kernel) --> rx --> a batch --+--> tx --> (kernel) --> completion --> free
  *                                                      +--> free, if it is not forwarded
  *
- * and may leave by another socket than it came in by: all sockets of a port share the umem.
+ * and may leave by another socket than it came in by: all sockets share the umem. The fill and
+ * completion rings are those of the queue: where each of several workers has a socket for it, one
+ * of them serves these two, and the queue is at home there.
  */
 import {
   AF_XDP,
@@ -57,7 +60,7 @@ import {
   setOption,
   tryOption,
 } from '../native/socket.js'
-import type { Umem } from './umem.js'
+import { type Umem, type UmemPlan, umemBytes } from './umem.js'
 import { ConsumerRing, ProducerRing } from './xsk-ring.js'
 
 const EBUSY = errnoOf('EBUSY')
@@ -73,6 +76,19 @@ const REFILL_SHIFT = 3
 /** Calls in a row that change nothing before the rest is left for later. */
 const FRUITLESS_CALLS_MAX = 2
 
+/** A socket that is bound: plain data, for the thread that is to use it. */
+export interface XskPlace {
+  readonly fd: number
+  readonly queue: number
+  readonly entries: number
+  /** Where the counters lie in the rings. */
+  readonly offsets: BigUint64Array
+  /** Whether the fill and completion rings of the queue are this one's to serve. */
+  readonly isHome: boolean
+  readonly canSend: boolean
+  readonly isZeroCopy: boolean
+}
+
 export interface XskOptions {
   readonly interface: string
   readonly index: number
@@ -83,18 +99,78 @@ export interface XskOptions {
   readonly copy: boolean
   /** Microseconds for which a call may poll the device; 0 leaves that to interrupts. */
   readonly busyPollMicroseconds: number
-  /** The socket that the umem was registered with; none: this one. */
-  readonly first: XskSocket | undefined
+  readonly canSend: boolean
+  /** The socket that has the fill and completion rings of the queue; none: this one. */
+  readonly home: XskPlace | undefined
+  /** A socket that has the umem; none: this one is the first of all. */
+  readonly sharing: XskPlace | undefined
+}
+
+/** Opens a socket: chunks of `umem` lie in its fill ring before the device looks for any. */
+export function openXsk(plan: UmemPlan, umem: Umem, options: XskOptions): XskPlace {
+  const { queue, entries, canSend, home, sharing } = options
+  const where = `${options.interface}, queue ${queue}`
+  const fd = check(socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket AF_XDP', where)
+  try {
+    if (sharing === undefined) registerUmem(fd, plan, where)
+    const setRing = (option: number, name: string) =>
+      setOption(fd, SOL_XDP, option, entries, `${name} (${where})`)
+    if (home === undefined) {
+      setRing(XDP_UMEM_FILL_RING, 'XDP_UMEM_FILL_RING')
+      setRing(XDP_UMEM_COMPLETION_RING, 'XDP_UMEM_COMPLETION_RING')
+    }
+    setRing(XDP_RX_RING, 'XDP_RX_RING')
+    if (canSend) setRing(XDP_TX_RING, 'XDP_TX_RING')
+    const offsets = readOffsets(fd, where)
+    // Refused by kernels before 6.17, which then send 32 frames a call.
+    tryOption(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, SEND_BUDGET)
+    const { busyPollMicroseconds } = options
+    if (busyPollMicroseconds > 0) pollBusily(fd, busyPollMicroseconds, where)
+    if (home === undefined) fillFirst({ fd, offsets, entries }, umem, where)
+    bindTo(fd, options, where)
+    const isZeroCopy = readZeroCopy(fd, where)
+    return { fd, queue, entries, offsets, isHome: home === undefined, canSend, isZeroCopy }
+  } catch (error) {
+    close(fd)
+    throw error
+  }
+}
+
+function fillFirst(
+  { fd, offsets, entries }: Pick<XskPlace, 'fd' | 'offsets' | 'entries'>,
+  umem: Umem,
+  where: string,
+): void {
+  const ring = new ProducerRing(fd, 'fr', offsets, XDP_UMEM_PGOFF_FILL_RING, entries, where)
+  for (let i = 0; i < entries; i++) ring.pushAddress(umem.take())
+  ring.submit()
+  ring.close()
+}
+
+function bindTo(fd: number, options: XskOptions, where: string): void {
+  const { sharing, index, queue, copy } = options
+  const flags =
+    sharing === undefined ? XDP_USE_NEED_WAKEUP | (copy ? XDP_COPY : 0) : XDP_SHARED_UMEM
+  const address = xdpAddress(index, queue, flags, sharing?.fd)
+  if (bind(fd, address, address.length) === 0) return
+  const code = errno()
+  const hint =
+    code === EBUSY
+      ? 'another AF_XDP socket has this queue: stop that program, or use --engine af_packet'
+      : undefined
+  throw new SystemCallError('bind AF_XDP', code, where, hint)
 }
 
 export class XskSocket {
   readonly fd: number
   readonly queue: number
+  readonly isHome: boolean
   readonly rx: ConsumerRing
-  readonly tx: ProducerRing
-  readonly fill: ProducerRing
-  readonly completion: ConsumerRing
-  readonly isZeroCopy: boolean
+  /** Null in a socket that only receives. */
+  readonly tx: ProducerRing | null = null
+  /** Null where another worker serves them. */
+  readonly fill: ProducerRing | null = null
+  readonly completion: ConsumerRing | null = null
   /** The interface is down: what is to leave by it is refused. */
   isDown = false
   /** Frames that the device dropped on their way out. */
@@ -104,66 +180,38 @@ export class XskSocket {
   /** Frames on their way out, whose chunks have not come back. */
   #outside = 0
   /** Some of them the kernel has not even taken from the ring. */
-  #hasUnsent = false
+  hasUnsent = false
   readonly #umem: Umem
   readonly #nothing = new Uint8Array(0)
   readonly #statistics = new Uint32Array(xdp_statistics.size / 4)
   readonly #statisticsBytes = new Uint32Array(1)
   #drops = 0
 
-  constructor(umem: Umem, options: XskOptions) {
-    const where = `${options.interface}, queue ${options.queue}`
+  constructor(umem: Umem, place: XskPlace, where: string) {
+    const { fd, offsets, entries } = place
     this.#umem = umem
-    this.queue = options.queue
-    this.fd = check(socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket AF_XDP', where)
+    this.queue = place.queue
+    this.fd = fd
+    this.isHome = place.isHome
     const rings: { close(): void }[] = []
     const keep = <R extends { close(): void }>(ring: R): R => {
       rings.push(ring)
       return ring
     }
+    const page = { fill: XDP_UMEM_PGOFF_FILL_RING, completion: XDP_UMEM_PGOFF_COMPLETION_RING }
     try {
-      if (options.first === undefined) registerUmem(this.fd, umem, where)
-      const { entries } = options
-      this.#setRing(XDP_UMEM_FILL_RING, entries, 'XDP_UMEM_FILL_RING', where)
-      this.#setRing(XDP_UMEM_COMPLETION_RING, entries, 'XDP_UMEM_COMPLETION_RING', where)
-      this.#setRing(XDP_RX_RING, entries, 'XDP_RX_RING', where)
-      this.#setRing(XDP_TX_RING, entries, 'XDP_TX_RING', where)
-      const at = readOffsets(this.fd, where)
-      const { fd } = this
-      this.rx = keep(new ConsumerRing(fd, 'rx', at, XDP_PGOFF_RX_RING, entries, where))
-      this.tx = keep(new ProducerRing(fd, 'tx', at, XDP_PGOFF_TX_RING, entries, where))
-      this.fill = keep(new ProducerRing(fd, 'fr', at, XDP_UMEM_PGOFF_FILL_RING, entries, where))
-      const page = XDP_UMEM_PGOFF_COMPLETION_RING
-      this.completion = keep(new ConsumerRing(fd, 'cr', at, page, entries, where))
-      // Refused by kernels before 6.17, which then send 32 frames a call.
-      tryOption(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, SEND_BUDGET)
-      if (options.busyPollMicroseconds > 0) pollBusily(fd, options.busyPollMicroseconds, where)
-      this.refill()
-      this.#bind(options, where)
-      this.isZeroCopy = readZeroCopy(fd, where)
+      this.rx = keep(new ConsumerRing(fd, 'rx', offsets, XDP_PGOFF_RX_RING, entries, where))
+      if (place.canSend) {
+        this.tx = keep(new ProducerRing(fd, 'tx', offsets, XDP_PGOFF_TX_RING, entries, where))
+      }
+      if (place.isHome) {
+        this.fill = keep(new ProducerRing(fd, 'fr', offsets, page.fill, entries, where))
+        this.completion = keep(new ConsumerRing(fd, 'cr', offsets, page.completion, entries, where))
+      }
     } catch (error) {
       for (const ring of rings) ring.close()
-      close(this.fd)
       throw error
     }
-  }
-
-  #setRing(option: number, entries: number, name: string, where: string): void {
-    setOption(this.fd, SOL_XDP, option, entries, `${name} (${where})`)
-  }
-
-  #bind(options: XskOptions, where: string): void {
-    const { first, index, queue, copy } = options
-    const flags =
-      first === undefined ? XDP_USE_NEED_WAKEUP | (copy ? XDP_COPY : 0) : XDP_SHARED_UMEM
-    const address = xdpAddress(index, queue, flags, first?.fd)
-    if (bind(this.fd, address, address.length) === 0) return
-    const code = errno()
-    const hint =
-      code === EBUSY
-        ? 'another AF_XDP socket has this queue: stop that program, or use --engine af_packet'
-        : undefined
-    throw new SystemCallError('bind AF_XDP', code, where, hint)
   }
 
   /** Describes the next frames to the arrays, at most `most`; how many there are. */
@@ -179,21 +227,24 @@ export class XskSocket {
 
   /** Puts a frame into the tx ring; false if there is no room, or no interface. */
   push(address: number, bytes: number): boolean {
-    if (this.isDown || this.tx.room(1) === 0) return false
-    this.tx.pushFrame(address, bytes)
+    const { tx } = this
+    if (tx === null || this.isDown || tx.room(1) === 0) return false
+    tx.pushFrame(address, bytes)
     this.#outside++
     return true
   }
 
   /** Hands what was pushed to the kernel, and takes back the chunks of what has left. */
   send(): void {
-    if (this.tx.submit() || this.#hasUnsent) this.kick()
+    if (this.tx === null) return
+    if (this.tx.submit() || this.hasUnsent) this.kick()
     if (this.#outside > 0) this.reap()
   }
 
   /** Takes back the chunks of frames that have left. */
   reap(): void {
     const { completion } = this
+    if (completion === null) return
     let n = completion.waiting()
     if (n === 0) return
     this.#outside -= n
@@ -206,12 +257,21 @@ export class XskSocket {
    * that this is worth it: its counter lies in a cache line that the other side writes.
    */
   refillIfNeeded(): void {
-    if (this.#taken >= this.fill.size >> REFILL_SHIFT) this.refill()
+    if (this.#taken >= this.rx.size >> REFILL_SHIFT) this.refill()
+  }
+
+  /** The same where other workers, too, receive what lay in the fill ring. */
+  refillIfWorthwhile(): void {
+    const { fill } = this
+    if (fill === null) return
+    const eighth = fill.size >> REFILL_SHIFT
+    if (this.#umem.freeCount >= eighth && fill.room(eighth) >= eighth) this.refill()
   }
 
   /** Gives the kernel as many free chunks as it has room for. */
   refill(): void {
     const { fill } = this
+    if (fill === null) return
     const umem = this.#umem
     let room = Math.min(fill.room(fill.size), umem.freeCount)
     this.#taken = 0
@@ -227,9 +287,10 @@ export class XskSocket {
   /** Has the kernel send what was submitted. What it can't take now waits for the next call. */
   kick(): void {
     const { tx } = this
+    if (tx === null) return
     let left = tx.pending()
     let fruitless = 0
-    this.#hasUnsent = true
+    this.hasUnsent = true
     while (left > 0) {
       if (!tx.needsWakeup) return
       const sent = sendto(this.fd, this.#nothing, 0, MSG_DONTWAIT, null, 0)
@@ -247,7 +308,7 @@ export class XskSocket {
       fruitless = left === before ? fruitless + 1 : 0
       if (fruitless === FRUITLESS_CALLS_MAX) return
     }
-    this.#hasUnsent = false
+    this.hasUnsent = false
   }
 
   /** Whether the interface, which was down, takes frames again. */
@@ -270,20 +331,21 @@ export class XskSocket {
     return drops
   }
 
+  /** The descriptor stays: it belongs to whoever opened it. */
   close(): void {
-    for (const ring of [this.rx, this.tx, this.fill, this.completion]) ring.close()
-    close(this.fd)
+    for (const ring of [this.rx, this.tx, this.fill, this.completion]) ring?.close()
   }
 }
 
-function registerUmem(fd: number, umem: Umem, where: string): void {
+function registerUmem(fd: number, plan: UmemPlan, where: string): void {
+  const bytes = umemBytes(plan)
   const request = new BigUint64Array(xdp_umem_reg.size / 8)
-  request[xdp_umem_reg.addr >> 3] = BigInt(umem.address)
-  request[xdp_umem_reg.len >> 3] = BigInt(umem.bytes)
-  new Uint32Array(request.buffer)[xdp_umem_reg.chunk_size >> 2] = umem.chunkBytes
+  request[xdp_umem_reg.addr >> 3] = BigInt(plan.address)
+  request[xdp_umem_reg.len >> 3] = BigInt(bytes)
+  new Uint32Array(request.buffer)[xdp_umem_reg.chunk_size >> 2] = plan.chunkBytes
   if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, request, xdp_umem_reg.size) === 0) return
   const code = errno()
-  const megabytes = Math.ceil(umem.bytes / 2 ** 20)
+  const megabytes = Math.ceil(bytes / 2 ** 20)
   const hint =
     code === ENOBUFS
       ? `it pins ${megabytes} MiB: raise the limit (\`ulimit -l\`, LimitMEMLOCK=) or give it CAP_IPC_LOCK`

@@ -35,19 +35,22 @@ const skip = xdpMissing()
 class Bench {
   readonly maps = new XdpMaps()
   readonly program: XdpProgram
-  readonly #sockets = new BpfMap('test_sockets', BPF_MAP_TYPE_XSKMAP, 4, 4, 1)
+  readonly #sockets: BpfMap
   readonly #fd = check(socket(AF_XDP, SOCK_RAW, 0), 'socket AF_XDP', 'test')
 
-  constructor(t: Test) {
+  /** `worker`: whose socket alone stands in the map, of how many. */
+  constructor(t: Test, worker = 0, workers = 1) {
     // A socket with a ring may stand in the map; bound to nothing, it is never sent anything.
     setOption(this.#fd, SOL_XDP, XDP_RX_RING, 64, 'XDP_RX_RING')
-    this.#sockets.set(Uint32Array.of(0), Int32Array.of(this.#fd))
+    this.#sockets = new BpfMap('test_sockets', BPF_MAP_TYPE_XSKMAP, 4, 4, workers)
+    this.#sockets.set(Uint32Array.of(worker), Int32Array.of(this.#fd))
     const descriptors = {
       served: this.maps.served.fd,
       fragments: this.maps.fragments.fd,
       sockets: this.#sockets.fd,
+      grain: this.maps.grain.fd,
     }
-    this.program = new XdpProgram('test', xdpProgram(0x0200, 0xff01, descriptors))
+    this.program = new XdpProgram('test', xdpProgram(0x0200, 0xff01, descriptors, { workers }))
     t.teardown(() => {
       this.program.close()
       this.#sockets.close()

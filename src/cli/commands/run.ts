@@ -105,7 +105,10 @@ export function register(program: Command): void {
       ).argParser(microseconds),
     )
     .addOption(
-      new Option('--workers <n>', 'threads that share the frames (af_packet); see docs/workers.md')
+      new Option(
+        '--workers <n>',
+        'threads that share the frames (af_xdp, af_packet); see docs/workers.md',
+      )
         .argParser(workers)
         .default(1),
     )
@@ -159,11 +162,11 @@ async function run(options: RunOptions): Promise<void> {
     options.maxConnections === undefined ? {} : { connections4: options.maxConnections }
   const reports = new Reports(options)
   const { engine, mode, linux, arp, guard, quiet, busyPoll: busyPollMicroseconds = 0 } = options
-  if (options.workers > 1 && engine !== 'auto' && engine !== 'af_packet') {
+  if (options.workers > 1 && (engine === 'libpcap' || engine === 'none')) {
     throw new CliFailure(
       `${engine} has one worker (--workers ${options.workers})`,
       EXIT_USAGE,
-      'several share the frames with --engine af_packet',
+      'several share the frames with af_xdp and af_packet',
     )
   }
   if (busyPollMicroseconds > 0 && engine !== 'auto' && engine !== 'af_xdp') {
