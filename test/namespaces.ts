@@ -22,6 +22,8 @@ export interface LabPlan {
   readonly hosts: readonly string[]
   /** Pairs of `host:interface`. */
   readonly links: readonly (readonly [string, string])[]
+  /** How many queues links have, by one of their ends; 1 where it is not said. */
+  readonly queues?: Readonly<Record<string, number>>
   /** False: no IPv6 on any interface, hence no neighbour discovery that a test didn't ask for. */
   readonly ipv6?: boolean
 }
@@ -112,6 +114,8 @@ export function makeNamespaces(t: TestLike, plan: LabPlan): Lab | undefined {
       macs.set(end, mac)
       if (i === 1) words.push('type', 'veth', 'peer')
       words.push('name', device, 'address', mac, 'netns', nameOf(host))
+      const queues = String(plan.queues?.[ends[0]] ?? plan.queues?.[ends[1]] ?? 1)
+      if (queues !== '1') words.push('numtxqueues', queues, 'numrxqueues', queues)
     }
     tool('ip', words)
     for (const end of ends) {

@@ -73,6 +73,9 @@ const LINK_BLOCKS = 8
 /** The kernel's drop counters are read once in so many batches, and when nothing comes. */
 const STATISTICS_EVERY = 1024
 
+/** A worker that sleeps is woken when a quarter of a fill ring's chunks waits for it. */
+const WAITING_SHIFT = 2
+
 /** Opens the sockets and attaches the program. Nothing is taken until `serve()` is called. */
 export function openAfXdp(options: AfXdpOptions): AfXdpPort {
   const { workers = 1, busyPollMicroseconds = 0 } = options
@@ -118,6 +121,8 @@ export class AfXdpPort implements Port {
   readonly #isShared: boolean
   readonly #worker: number
   readonly #wakeFds: readonly number[]
+  /** Chunks that may wait for a worker that sleeps. */
+  readonly #waitingMax: number
   /** The socket whose turn it was last; behind the last socket it is the link's turn. */
   #turn = 0
   /** The queue that the frames of the batch came in on. */
@@ -132,6 +137,7 @@ export class AfXdpPort implements Port {
     this.#isPolling = plan.isPolling
     this.#isShared = plan.workers > 1
     this.#wakeFds = options.wakeFds ?? []
+    this.#waitingMax = plan.arms[0].queues[0][0].entries >> WAITING_SHIFT
     this.#link = openAfPacket({
       interfaces: plan.arms.map((arm) => arm.name),
       isLinkOnly: true,
@@ -222,11 +228,11 @@ export class AfXdpPort implements Port {
     umem.exchange()
     for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfWorthwhile()
     for (let home = 0; home < this.plan.umem.homes; home++) {
-      if (home !== this.#worker && umem.isWaitedFor(home)) this.#wake(home)
+      if (home !== this.#worker && umem.waitingFor(home) > this.#waitingMax) this.#wake(home)
     }
     for (let i = 0; i < this.#sockets.length; i++) {
-      const { queue, isHome, hasUnsent } = this.#sockets[i]
-      if (hasUnsent && !isHome) this.#wake(queue % this.plan.umem.homes)
+      const socket = this.#sockets[i]
+      if (socket.hasSentAway(this.#waitingMax)) this.#wake(socket.queue % this.plan.umem.homes)
     }
   }
 

@@ -14,8 +14,6 @@ import { Returns } from './umem-returns.js'
 /** The kernel takes chunks of 2048 bytes, or of a page. */
 const CHUNK_BYTES = [2048, 4096] as const
 const UMEM_BYTES_MAX = 2 ** 31
-/** Chunks that may wait for a worker that sleeps: a few batches. */
-const WAITING_MAX = 1024
 
 /** The chunk for frames of an interface with this MTU; undefined if there is none. */
 export function chunkBytesFor(mtu: number): number | undefined {
@@ -112,8 +110,8 @@ export class Umem {
     }
   }
 
-  /** Whether so many chunks wait for that worker that it must not sleep any longer. */
-  isWaitedFor(home: number): boolean {
-    return this.#returns !== undefined && this.#returns.waiting(home) > WAITING_MAX
+  /** Chunks that wait for that worker to take them back, about. */
+  waitingFor(home: number): number {
+    return this.#returns === undefined ? 0 : this.#returns.waiting(home)
   }
 }

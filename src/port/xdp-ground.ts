@@ -3,11 +3,11 @@
  * memory, all sockets, the program on each arm and the maps that it asks. The others are told
  * where everything is (`XdpPlan`, plain data: they are threads of one process).
  *
- *             queue 0          queue 1          queue 2           of an arm, with two workers
- *   program:  whose client?    whose client?    whose client?     `xdp-share.ts`
+ *             queue 0          queue 1          queue 2         of an arm, with two workers
+ *   program:  whose client?    whose client?    whose client?   `xdp-share.ts`
  *              |      |         |      |         |      |
- *   worker 0  rx,tx   |        rx      |        rx,tx   |         serves fill and completion of 0, 2
- *   worker 1          rx              rx,tx             rx        serves fill and completion of 1
+ *   worker 0  rx,tx   |        rx      |        rx,tx   |       fill and completion of 0 and 2
+ *   worker 1          rx              rx,tx             rx      fill and completion of 1
  *
  * A queue's frames are any worker's, for it is not the queue that says whose client it is. But the
  * fill and completion rings of a queue have one writer and one reader: the worker at which the

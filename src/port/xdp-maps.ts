@@ -1,7 +1,7 @@
 /**
  * What the XDP programs of all arms ask: which addresses and ports are served, where fragments
- * went, and how coarsely clients are divided among workers. `serve()` changes the map entry by entry while the programs run; a frame in between is
- * judged by the old rules or by the new ones.
+ * went, and how coarsely clients are divided among workers. `serve()` changes the map entry by
+ * entry while the programs run; a frame in between is judged by the old rules or by the new ones.
  */
 import { isIPv6 } from 'node:net'
 import type { Share, SharedVip } from '../engine/port.js'

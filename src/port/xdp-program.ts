@@ -107,7 +107,8 @@ export function xdpProgram(
 
 /**
  * While it runs: r6 the context, r7 the frame's end, r8 the header that is looked at, r9 whether
- * the frame is a first fragment, later whose it is. r3 hands a protocol to the label `protocol` or `later`.
+ * the frame is a first fragment, and in the end whose it is. r3 hands a protocol to the label
+ * `protocol` or `later`.
  */
 class Program extends BpfAssembler {
   readonly #maps: ProgramMaps

@@ -225,6 +225,13 @@ export class XskSocket {
     return count
   }
 
+  /** Whether more than `most` frames were sent whose chunks another worker gets; then anew. */
+  hasSentAway(most: number): boolean {
+    if (this.isHome || (this.#outside <= most && !this.hasUnsent)) return false
+    this.#outside = 0
+    return true
+  }
+
   /** Puts a frame into the tx ring; false if there is no room, or no interface. */
   push(address: number, bytes: number): boolean {
     const { tx } = this
@@ -244,7 +251,7 @@ export class XskSocket {
   /** Takes back the chunks of frames that have left. */
   reap(): void {
     const { completion } = this
-    if (completion === null) return
+    if (completion === null) return // `hasSentAway`
     let n = completion.waiting()
     if (n === 0) return
     this.#outside -= n

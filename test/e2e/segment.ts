@@ -57,6 +57,8 @@ export interface SegmentOptions {
    * through which the realservers answer.
    */
   readonly isTwoArmed?: boolean
+  /** Queues of the director's `eth0`. Its sender, a bridge, chooses one by addresses and ports. */
+  readonly queues?: number
 }
 
 /** A director that begins, runs, or ran. */
@@ -392,6 +394,7 @@ export async function makeSegment(
   const lab = makeNamespaces(t, {
     hosts: ['switch', 'client', 'director', ...more, ...namesOf(options)],
     links: linksOf(options),
+    queues: { 'director:eth0': options.queues ?? 1 },
   })
   if (lab === undefined) return undefined
   const segment = new Segment(t, lab, options)

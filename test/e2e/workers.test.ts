@@ -17,8 +17,8 @@ const CLIENTS = Array.from({ length: 24 }, (_, i) => `192.168.1.${100 + (i < 10 
 const CLIENTS6 = Array.from({ length: 8 }, (_, i) => `2001:db8:1::c${i}`)
 const FINE = { mask4: -1, prefix6: 128 }
 
-async function start(t: Test, engine: EngineName, workers: number) {
-  const segment = await makeSegment(t, { realservers: 3, vipOnDirector: true })
+async function start(t: Test, engine: EngineName, workers: number, queues = 1) {
+  const segment = await makeSegment(t, { realservers: 3, vipOnDirector: true, queues })
   if (segment === undefined) return undefined
   segment.inShell('client', [
     ...CLIENTS.map((address) => `ip addr add ${address}/24 dev eth0`),
@@ -57,20 +57,28 @@ function sharesOf(clients: readonly string[], count: number): number[] {
   return shares
 }
 
-const TRIALS: readonly [EngineName, number][] = [
-  ['af_packet', 2],
-  ['af_packet', 3],
-  ['af_xdp', 2],
+const TRIALS: readonly [EngineName, number, number][] = [
+  ['af_packet', 2, 1],
+  ['af_packet', 3, 1],
+  ['af_xdp', 2, 2],
 ]
-for (const [engine, workers] of TRIALS) {
-  t.test(`${engine}, ${workers} workers`, { skip: engineMissing(engine) }, async (t) => {
-    const begun = await start(t, engine, workers)
+for (const [engine, workers, queues] of TRIALS) {
+  const name = `${engine}, ${workers} workers, ${queues} queues`
+  t.test(name, { skip: engineMissing(engine) }, async (t) => {
+    const begun = await start(t, engine, workers, queues)
     if (begun === undefined) return
     const { segment, director } = begun
     await segment.addService('tcp', BANNER)
     await segment.addService('udp', ECHO)
     t.ok(Math.min(...sharesOf(CLIENTS, workers)) > 0, `shares: ${sharesOf(CLIENTS, workers)}`)
     await t.test('round robin is exact over all of them', (t) => exactly(t, segment, workers))
+    if (queues > 1) {
+      const text = segment.lab.run('director', 'ethtool -S eth0')
+      const redirected = [...text.matchAll(/rx_queue_\d+_xdp_redirect: (\d+)/g)]
+      const byQueue = redirected.map((found) => Number(found[1]))
+      t.equal(byQueue.length, queues)
+      t.ok(Math.min(...byQueue) > 100, `the queues share clients: ${byQueue}`)
+    }
     await t.test('fragments find their first one', (t) => fragments(t, segment))
     await t.test('an ICMP error finds the connection that it is about', (t) => icmp(t, segment))
     await t.test('rules change while traffic flows', (t) => changing(t, segment))

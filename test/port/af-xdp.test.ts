@@ -1,5 +1,5 @@
 /** The af_xdp port between real namespaces: what goes in comes out, and nothing else does. */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Port } from '../../src/engine/port.js'
 import { NOT_VIP } from '../../src/engine/verdict.js'
 import { attachXdp, XDP_FLAGS_DRV_MODE, XDP_PASS, XdpProgram } from '../../src/native/bpf.js'
@@ -7,11 +7,12 @@ import { BpfAssembler } from '../../src/native/bpf-assembler.js'
 import { Wakeup } from '../../src/native/eventfd.js'
 import { readInterface } from '../../src/native/interfaces.js'
 import { close as closeDescriptor } from '../../src/native/libc.js'
-import { openAfXdp } from '../../src/port/af-xdp.js'
+import { joinAfXdp, openAfXdp } from '../../src/port/af-xdp.js'
+import { workerOf } from '../../src/port/share.js'
 import { build } from '../../src/wire/build.js'
 import { allocatesNothing } from './garbage.js'
 import { RawPeer } from './raw-peer.js'
-import { relay, twoXdpArms, udpFrame, VIP, xdpMissing } from './wire.js'
+import { relay, relayBatch, type Seen, twoXdpArms, udpFrame, VIP, xdpMissing } from './wire.js'
 
 const skip = xdpMissing()
 
@@ -179,43 +180,141 @@ t.test('busy polling: our own calls drive the device', { skip }, async (t) => {
   t.equal(server.take(20).length, 20)
 })
 
-t.test('a socket for each queue; one umem for all', { skip }, async (t) => {
+/** The wire with another interface in the place of `in`: `many`, of so many queues. */
+function manyQueues(t: Test, queues: number) {
   const wire = twoXdpArms(t)
-  if (wire === undefined) return
+  if (wire === undefined) return undefined
   const { lab, server } = wire
   wire.port.close()
-  const many = 'numtxqueues 3 numrxqueues 3'
+  const many = `numtxqueues ${queues} numrxqueues ${queues}`
   lab.run(
     'director',
     `ip link add many ${many} type veth peer name many ${many} netns ${lab.name('client')}
      ip link set many up`,
   )
   lab.run('client', 'ip link set many up')
-  const port = lab.inside('director', () => openAfXdp({ interfaces: ['many', 'out'] }))
-  t.teardown(() => port.close())
   const client = lab.inside('client', () => new RawPeer('many'))
   t.teardown(() => client.close())
-  port.serve([VIP])
   const mac = lab.inside('director', () => readInterface('many').mac)
-  // The sender's kernel chooses a queue by the flow.
-  const frames = Array.from({ length: 24 }, (_, i) => {
-    const frame = udpFrame(mac, lab.macOf('client:eth0'), VIP, 60, i)
-    frame[35] = i
-    return frame
-  })
-  for (const frame of frames) client.send(frame)
+  /** Datagram `mark` of client `n`; the sender's kernel chooses a queue by address and port. */
+  const frame = (n: number, mark: number) => {
+    const bytes = udpFrame(mac, lab.macOf('client:eth0'), VIP, 60, mark)
+    bytes[29] = n
+    bytes[35] = mark
+    return bytes
+  }
+  const redirected = () => {
+    const text = lab.run('director', 'ethtool -S many')
+    return [...text.matchAll(/rx_queue_\d_xdp_redirect: (\d+)/g)].map((found) => Number(found[1]))
+  }
+  return { lab, client, server, frame, redirected }
+}
+
+t.test('a socket for each queue; one umem for all', { skip }, async (t) => {
+  const wire = manyQueues(t, 3)
+  if (wire === undefined) return
+  const { lab, client, server, frame } = wire
+  const port = lab.inside('director', () => openAfXdp({ interfaces: ['many', 'out'] }))
+  t.teardown(() => port.close())
+  port.serve([VIP])
+  for (let i = 0; i < 24; i++) client.send(frame(7, i))
   t.equal(relay(port, lab, 1, 'server:eth0', 24).length, 24)
   t.equal(server.take(24).length, 24)
-  const text = lab.run('director', 'ethtool -S many')
-  const byQueue = [...text.matchAll(/rx_queue_\d_xdp_redirect: (\d+)/g)].map((found) =>
-    Number(found[1]),
-  )
+  const byQueue = wire.redirected()
   t.equal(
     byQueue.reduce((sum, n) => sum + n, 0),
     24,
   )
   t.ok(byQueue.filter((n) => n > 0).length > 1, `by queue: ${byQueue}`)
 })
+
+for (const [workers, queues] of [
+  [2, 3],
+  [3, 2],
+  [2, 1],
+]) {
+  t.test(`${workers} workers, ${queues} queues: each client has one`, { skip }, async (t) => {
+    const wire = manyQueues(t, queues)
+    if (wire === undefined) return
+    const { lab, client, server, frame } = wire
+    const interfaces = ['many', 'out']
+    const small = { batch: 7, ringEntries: 64 }
+    const first = lab.inside('director', () => openAfXdp({ interfaces, workers, ...small }))
+    t.teardown(() => first.close())
+    const ports = [first]
+    for (let i = 1; i < workers; i++) {
+      const port = lab.inside('director', () => joinAfXdp(first.plan, i, small))
+      ports.push(port)
+      t.teardown(() => port.close())
+    }
+    const grain = { mask4: -1, prefix6: 128 }
+    const share = (index: number) => ({ index, count: workers, ...grain })
+    for (const [i, port] of ports.entries()) port.serve([VIP], [], share(i))
+    // Many times as many frames as there are chunks: none of them may be lost between workers.
+    let wrong = 0
+    for (let round = 0; round < 100; round++) {
+      const sent = Array.from({ length: 20 }, (_, i) => frame((round + i) % 12, i))
+      for (const each of sent) client.send(each)
+      let came = 0
+      for (let idle = 0; came < sent.length && idle < 50; idle++) {
+        for (const [i, port] of ports.entries()) {
+          const seen = relayBatch(port, lab, 1, 'server:eth0')
+          came += seen.length
+          const address = (bytes: Uint8Array) => new DataView(bytes.buffer).getUint32(26)
+          const own = ({ bytes }: Seen) => workerOf([address(bytes)], share(0)) === i
+          wrong += seen.filter((each) => !own(each)).length
+          if (seen.length === 0) port.wait(1)
+        }
+      }
+      if (came !== sent.length || server.take(came).length !== came) {
+        t.fail(`round ${round}: ${came} of ${sent.length} came`)
+        break
+      }
+    }
+    t.equal(wrong, 0, 'by the client, whatever the queue')
+    for (const port of ports) t.same(port.counters, { ringDrops: 0, sendErrors: 0 })
+    t.ok(Math.min(...wire.redirected()) > 100, `by queue: ${wire.redirected()}`)
+  })
+}
+
+for (const queues of [1, 2]) {
+  t.test(
+    `${queues} queues: whose clients are silent is woken for its chunks`,
+    { skip },
+    async (t) => {
+      const wire = manyQueues(t, queues)
+      if (wire === undefined) return
+      const { lab, client, server, frame } = wire
+      const wakeups = [new Wakeup(), new Wakeup()]
+      const wakeFds = wakeups.map(({ fd }) => fd)
+      const options = { interfaces: ['many', 'out'], workers: 2, ringEntries: 64, wakeFds }
+      const first = lab.inside('director', () => openAfXdp({ ...options, wakeFd: wakeFds[0] }))
+      t.teardown(() => first.close())
+      const second = lab.inside('director', () => joinAfXdp(first.plan, 1, options))
+      t.teardown(() => second.close())
+      t.teardown(() => {
+        for (const wakeup of wakeups) wakeup.close()
+      })
+      const share = { count: 2, mask4: -1, prefix6: 128 }
+      for (const [index, port] of [first, second].entries())
+        port.serve([VIP], [], { index, ...share })
+      const theirs = [1, 2, 3, 4, 5].find((n) => workerOf([0xc6336400 + n], share) === 1) ?? 0
+      t.ok(theirs > 0)
+      let woken = 0
+      for (let round = 0; round < 40; round++) {
+        for (let i = 0; i < 30; i++) client.send(frame(theirs, i))
+        if (relay(second, lab, 1, 'server:eth0', 30).length !== 30) t.fail(`round ${round}`)
+        server.take(30)
+        // Its fill ring is the only one, and nothing for itself ever comes.
+        const began = performance.now()
+        first.wait(5)
+        if (performance.now() - began < 4) woken++
+      }
+      t.ok(woken > 5, `woken ${woken} times`)
+      t.same(second.counters, { ringDrops: 0, sendErrors: 0 })
+    },
+  )
+}
 
 t.test('the interface goes down and comes up again', { skip }, async (t) => {
   const wire = twoXdpArms(t)

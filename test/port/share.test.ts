@@ -8,7 +8,13 @@ import type { Share } from '../../src/engine/port.js'
 import { attachFilter } from '../../src/native/filter.js'
 import { close, socket } from '../../src/native/libc.js'
 import { AF_INET, SOCK_DGRAM } from '../../src/native/socket.js'
-import { coarseFilter, servingFilter, words } from '../../src/port/bpf-filter.js'
+import {
+  coarseFilter,
+  coarseLinkFilter,
+  linkFilter,
+  servingFilter,
+  words,
+} from '../../src/port/bpf-filter.js'
 import { workerOf } from '../../src/port/share.js'
 import { build, buildFragments, type FrameSpec } from '../../src/wire/build.js'
 import { accepts } from './classic-bpf.js'
@@ -130,6 +136,25 @@ for (const [name, filter] of Object.entries(FILTERS)) {
     t.same(takers(nd(136), 3, FINE, filter), [0, 1, 2])
   })
 }
+
+t.test('beside an XDP program: answers are for all, questions for the first', async (t) => {
+  const arp = (operation: 'request' | 'reply', sender: string, target: string) =>
+    build({ arp: { operation, senderMac: '02:00:00:00:00:fe', sender, target } })
+  const nd = (type: number) =>
+    build({
+      ipv6: { source: '2001:db8::7', destination: VIP6, hopLimit: 255 },
+      icmpv6: { type, target: '2001:db8::110' },
+    })
+  const fine = (share: Share) => linkFilter([VIP, VIP6], share)
+  for (const filter of [fine, coarseLinkFilter]) {
+    t.same(takers(arp('reply', '192.0.2.2', '192.0.2.1'), 3, FINE, filter), [0, 1, 2])
+    t.same(takers(arp('request', '192.0.2.2', '192.0.2.2'), 3, FINE, filter), [0, 1, 2])
+    t.same(takers(arp('request', '192.0.2.2', VIP), 3, FINE, filter), [0])
+    t.same(takers(nd(135), 3, FINE, filter), [0])
+    t.same(takers(nd(136), 3, FINE, filter), [0, 1, 2])
+    t.same(takers(build(packetFrom('192.0.2.7')), 3, FINE, filter), [], "the program's")
+  }
+})
 
 t.test('clients are spread evenly', async (t) => {
   for (const count of [2, 3, 4, 8]) {

@@ -103,30 +103,37 @@ export interface Seen {
  * after `count` frames, or when nothing comes for 300 ms; returns what it saw on arrival.
  */
 export function relay(port: Port, lab: Lab, egress: number, target: string, count: number): Seen[] {
-  const [toHigh, toLow] = macWords(lab.macOf(target))
   const seen: Seen[] = []
   let idle = 0
   while (seen.length < count && idle < 3) {
-    const batch = port.receive()
-    if (batch.count === 0) {
-      port.settle(batch)
+    const got = relayBatch(port, lab, egress, target)
+    if (got.length === 0) {
       const before = Date.now()
       port.wait(100)
       if (Date.now() - before >= 99) idle++
       continue
     }
     idle = 0
-    for (let i = 0; i < batch.count; i++) {
-      const at = batch.offset[i]
-      seen.push({ arm: batch.arm, bytes: batch.bytes.slice(at, at + batch.length[i]) })
-      batch.view.setUint16(at, toHigh)
-      batch.view.setInt32(at + 2, toLow)
-      batch.view.setUint16(at + 6, port.arms[egress].macHigh)
-      batch.view.setInt32(at + 8, port.arms[egress].macLow)
-      batch.verdict[i] = FORWARDED
-      batch.egress[i] = egress
-    }
-    port.settle(batch)
+    seen.push(...got)
   }
+  return seen
+}
+
+/** The same with what has come already. */
+export function relayBatch(port: Port, lab: Lab, egress: number, target: string): Seen[] {
+  const [toHigh, toLow] = macWords(lab.macOf(target))
+  const seen: Seen[] = []
+  const batch = port.receive()
+  for (let i = 0; i < batch.count; i++) {
+    const at = batch.offset[i]
+    seen.push({ arm: batch.arm, bytes: batch.bytes.slice(at, at + batch.length[i]) })
+    batch.view.setUint16(at, toHigh)
+    batch.view.setInt32(at + 2, toLow)
+    batch.view.setUint16(at + 6, port.arms[egress].macHigh)
+    batch.view.setInt32(at + 8, port.arms[egress].macLow)
+    batch.verdict[i] = FORWARDED
+    batch.egress[i] = egress
+  }
+  port.settle(batch)
   return seen
 }

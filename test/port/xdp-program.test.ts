@@ -15,7 +15,8 @@ import {
 import { AF_XDP, SOL_XDP, XDP_RX_RING } from '../../src/native/if-xdp.js'
 import { check, close, socket } from '../../src/native/libc.js'
 import { SOCK_RAW, setOption } from '../../src/native/socket.js'
-import { linkFilter, servingFilter } from '../../src/port/bpf-filter.js'
+import { linkFilter, servingFilter, words } from '../../src/port/bpf-filter.js'
+import { workerOf } from '../../src/port/share.js'
 import { XdpMaps } from '../../src/port/xdp-maps.js'
 import { xdpProgram } from '../../src/port/xdp-program.js'
 import { build, buildFragments, type FrameSpec } from '../../src/wire/build.js'
@@ -384,4 +385,67 @@ t.test('the map follows whatever is served', { skip }, async (t) => {
     { seed: SEED, numRuns: 60 },
   )
   t.pass(`seed ${SEED}`)
+})
+
+t.test('of several workers the one that has the client', { skip }, async (t) => {
+  const count = 5
+  const benches = Array.from({ length: count }, (_, worker) => new Bench(t, worker, count))
+  const shares = [
+    { mask4: -1, prefix6: 128 },
+    { mask4: -1 << 8, prefix6: 64 },
+  ].map((grain) => ({ index: 0, count, ...grain }))
+  const takers = (frame: Uint8Array) =>
+    benches.flatMap((bench, worker) => (bench.takes(frame) ? [worker] : []))
+  const errorsAbout = (client: string, client6: string) => {
+    const answer = build({
+      ipv4: { source: VIP, destination: client },
+      udp: { sport: 53, dport: 7 },
+    }).subarray(14)
+    const answer6 = build({
+      ipv6: { source: VIP6, destination: client6 },
+      udp: { sport: 53, dport: 7 },
+    }).subarray(14)
+    const spec = { source: '203.0.113.1', destination: VIP, options: [1, 1, 1, 1] }
+    const spec6 = { source: '2001:db8:ffff::1', destination: VIP6 }
+    return [
+      ...[3, 4, 11].map((type) =>
+        build({ ethernet, ipv4: spec, icmp: { type, code: 4 }, payload: answer }),
+      ),
+      ...[1, 2, 3, 4].map((type) =>
+        build({ ethernet, ipv6: spec6, icmpv6: { type, code: 0, rest: 1400 }, payload: answer6 }),
+      ),
+    ]
+  }
+  for (const share of shares) {
+    // As addresses of the director alone, and as addresses of its kernel too.
+    for (const shared of [[], SHARED]) {
+      for (const { maps } of benches) maps.serve([VIP, VIP6], shared, share)
+      for (let i = 0; i < 30; i++) {
+        const client = `198.51.${i}.${i * 7}`
+        const client6 = `2001:db8:${i}::${i * 7}`
+        const own = [workerOf(words(client), share)]
+        const own6 = [workerOf(words(client6), share)]
+        const to = { ipv4: { source: client, destination: VIP, id: 9, df: false }, ...udp(53) }
+        const to6 = { ipv6: { source: client6, destination: VIP6 }, ...udp(53) }
+        const whole = [
+          build({ ethernet, ...to }),
+          build({ ethernet: { ...ethernet, vlan: 7 }, ...to }),
+        ]
+        const pieces = buildFragments({ ethernet, ...to, payload: 3000 }, 1480)
+        for (const frame of [...whole, ...pieces]) t.same(takers(frame), own)
+        const pieces6 = buildFragments({ ethernet, ...to6, payload: 3000 }, 1480)
+        for (const frame of [build({ ethernet, ...to6 }), ...pieces6]) t.same(takers(frame), own6)
+        for (const frame of errorsAbout(client, client6)) {
+          t.same(takers(frame), frame[12] === 8 ? own : own6, 'an ICMP error')
+        }
+      }
+    }
+    // Nothing is quoted, and an echo request: as what its sender sent.
+    for (const { maps } of benches) maps.serve([VIP, VIP6], [], share)
+    const router = [workerOf(words('203.0.113.1'), share)]
+    const spec = { source: '203.0.113.1', destination: VIP }
+    const empty = build({ ethernet, ipv4: spec, icmp: { type: 3, code: 4 } })
+    t.same(takers(empty.subarray(0, 14 + 28)), router)
+    t.same(takers(build({ ethernet, ipv4: spec, icmp: { type: 8 }, payload: 40 })), router)
+  }
 })
