@@ -1,4 +1,5 @@
 /** Scene `arp`: a realserver that does not keep the VIP secret. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { arpAnswers, type Scene, type Stage } from '../scene.js'
 import { DIP, macOf, VIP } from '../topology.js'
 import { isSharedEvenly, ROUNDS, URL, webService } from './web.js'
@@ -7,6 +8,8 @@ const RS1_MAC = macOf('192.168.1.2')
 const DIRECTOR_MAC = macOf(DIP)
 /** Who answers first is a race. A few are enough to see the realserver win one. */
 const RACES = 12
+/** The director announces a new VIP twice, a second apart; the second time would undo a race. */
+const ANNOUNCING_MS = 1500
 
 const names = ['all', 'lo']
 const setTo = (ignore: number, announce: number) =>
@@ -38,6 +41,7 @@ export const arp: Scene = {
     webService(stage)
     stage.heading('rs1 is left as Linux comes: it answers for any address that it has')
     stage.mustRun('rs1', ...setTo(0, 0))
+    await sleep(ANNOUNCING_MS)
 
     let answered = new Set<string>()
     let believed = ''
