@@ -18,12 +18,14 @@ import { openings } from './micro/openings.js'
 
 const MEASUREMENTS: readonly Measurement[] = [decision, openings, expiry, held, listing]
 
-allowInlining()
-if (process.argv[2] === '--child') {
+/** A part of a measurement, for the process that started this one. */
+async function runChild(): Promise<void> {
   const [, , , name, part, options] = process.argv
   const found = await named(name).child?.(JSON.parse(options), part)
   console.log(JSON.stringify(found))
-} else {
+}
+
+async function runAll(): Promise<void> {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', default: MEASUREMENTS.map(({ name }) => name).join(',') },
@@ -61,3 +63,6 @@ function named(name: string): Measurement {
   const names = MEASUREMENTS.map((each) => each.name).join(', ')
   throw new Error(`there is no measurement ${name}; there are ${names}`)
 }
+
+allowInlining()
+void (process.argv[2] === '--child' ? runChild() : runAll())

@@ -9,8 +9,8 @@
  *   node scripts/setup.mjs --retry    also what failed before
  *
  * What has been done is remembered in node_modules/.uipvs-setup.json and build/.stamp, so that
- * deleting either folder means doing its part anew. The page (scripts/page.mjs) is part of
- * the build.
+ * deleting either folder means doing its part anew. The packet engine in one file
+ * (scripts/bundle.mjs) and the page (scripts/page.mjs) are part of the build.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -350,7 +350,7 @@ function buildKey() {
   const settings = ['tsconfig.json', 'package.json', 'package-lock.json']
   const sources = SOURCE_FOLDERS.flatMap((folder) => filesBelow(folder, '.ts'))
   const page = [...filesBelow('src/web/page', ''), ...filesBelow('docs/examples', '')]
-  for (const path of [...settings, ...sources, ...page, 'scripts/page.mjs']) {
+  for (const path of [...settings, ...sources, ...page, 'scripts/page.mjs', 'scripts/bundle.mjs']) {
     const { mtimeMs, size } = statSync(join(ROOT, path))
     hash.update(`${path} ${mtimeMs} ${size}\n`)
   }
@@ -379,6 +379,11 @@ function build() {
   if (!run.ok) {
     process.stderr.write(run.output)
     stop('the build failed (see above)', 'correct the source and run it again')
+  }
+  const engine = succeeds(process.execPath, [join(ROOT, 'scripts/bundle.mjs')])
+  if (!engine.ok) {
+    process.stderr.write(engine.output)
+    stop('the packet engine could not be put into one file (see above)', 'correct the source')
   }
   const page = succeeds(process.execPath, [join(ROOT, 'scripts/page.mjs')])
   if (!page.ok) {

@@ -39,7 +39,7 @@ function machine(t: Test, npm: string) {
   for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/setup.mjs']) {
     copyFileSync(name, join(folder, name))
   }
-  writeFileSync(join(folder, 'scripts/page.mjs'), '')
+  for (const name of ['page.mjs', 'bundle.mjs']) writeFileSync(join(folder, 'scripts', name), '')
   const triedInVain = 'node_modules/.uipvs-setup.json'
   if (existsSync(triedInVain)) {
     mkdirSync(join(folder, 'node_modules'))

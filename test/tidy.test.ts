@@ -344,10 +344,10 @@ t.test('no file is dead', async (t) => {
     ...COMMANDS.map(({ name }) => `src/cli/commands/${name}.ts`),
   ])
   const imported = new Set(program.flatMap((file) => importsOf(file).map((m) => resolved(file, m))))
-  // Programs of their own (workers, the lab's servers) are started by file name.
+  // Programs of their own (the lab's servers, and the worker, bundled) are started by file name.
   const isStarted = (file: Source) => {
-    const name = `${basename(file.path, '.ts')}.js`
-    return program.some((other) => other !== file && other.code.join('\n').includes(name))
+    const name = new RegExp(`\\b${basename(file.path, '.ts')}\\.c?js\\b`)
+    return program.some((other) => other !== file && name.test(other.code.join('\n')))
   }
   const dead = program.filter(
     (file) => !entries.has(file.path) && !imported.has(file.path) && !isStarted(file),

@@ -14,7 +14,8 @@ import type { XdpPlan } from '../port/xdp-ground.js'
 import { WorkerMemory } from './memory.js'
 import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
 
-const WORKER = new URL('./worker.js', import.meta.url)
+/** worker.ts and all that it imports, in one file (scripts/bundle.mjs). */
+const WORKER = new URL('./worker.cjs', import.meta.url)
 /**
  * Number of the inherited descriptor in a child: behind stdin, stdout, stderr and Node's channel.
  */

@@ -271,5 +271,5 @@ else if (process.send !== undefined) {
   // The terminal's Ctrl-C reaches the whole process group; the director decides when to stop.
   process.on('SIGINT', () => {})
   const send = process.send.bind(process)
-  await runProcess((message) => send(message))
+  void runProcess((message) => send(message))
 }

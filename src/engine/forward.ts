@@ -108,7 +108,7 @@ export class Director extends DirectorState {
   }
 
   /** A whole IPv4 packet, or the fragment that holds the beginning of one. */
-  packet4(batch: Batch, i: number, frame: number, ip: number): Verdict {
+  readonly packet4 = (batch: Batch, i: number, frame: number, ip: number): Verdict => {
     const view = batch.view
     const end = ip + ipv4.totalLength(view, ip) // the frame may be padded beyond
     const segment = ip + ipv4.headerBytes(view, ip)
@@ -235,7 +235,7 @@ export class Director extends DirectorState {
   }
 
   /** A whole IPv6 packet, or the fragment that holds the beginning of one. */
-  packet6(
+  readonly packet6 = (
     batch: Batch,
     i: number,
     frame: number,
@@ -243,7 +243,7 @@ export class Director extends DirectorState {
     end: number,
     protocol: number,
     segment: number,
-  ): Verdict {
+  ): Verdict => {
     const view = batch.view
     if (!isServed(protocol)) {
       const verdict = isIpsec(protocol) ? this.#ipsec.follow6(batch, i, frame, ip, end) : NONE
