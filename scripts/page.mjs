@@ -35,11 +35,16 @@ function walk(node, parents, visit) {
   }
 }
 
-/** A method's or function's name; anonymous functions are part of the function around them. */
+/**
+ * The name of a method, of a function, or of a function that is a field; other anonymous functions
+ * are part of the function around them.
+ */
 function nameOf(node, parents) {
   const parent = parents.at(-1)
   if (node.type === 'FunctionDeclaration') return node.id?.name ?? null
-  if (parent?.type !== 'MethodDefinition' || parent.kind === 'constructor') return null
+  const isMethod = parent?.type === 'MethodDefinition' && parent.kind !== 'constructor'
+  const isField = parent?.type === 'PropertyDefinition' && parent.value === node
+  if (!isMethod && !isField) return null
   return parent.key.type === 'PrivateIdentifier' ? `#${parent.key.name}` : parent.key.name
 }
 
