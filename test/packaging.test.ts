@@ -21,7 +21,9 @@ function npm(cwd: string, ...argv: string[]) {
   return spawnSync('npm', [...argv, '--loglevel=error'], { cwd, env, encoding: 'utf8' })
 }
 
-const OURS = /^(build\/(src|page)|native-notes|docs|man)\/|^(README\.md|LICENSE|package\.json)$/
+/** The folder of the C sources brings its README along: npm packs each that is near. */
+const FOLDERS = /^(build\/(src|page)|bench\/limit(-wire)?|native-notes|docs|man)\//
+const FILES = /^((bench\/)?README\.md|LICENSE|package\.json)$/
 
 t.test('packs what is needed and nothing else', async (t) => {
   // The build is there already; building it again would pull it from under the other tests.
@@ -42,7 +44,7 @@ t.test('packs what is needed and nothing else', async (t) => {
   ]) {
     t.ok(paths.includes(path), path)
   }
-  const foreign = paths.filter((path) => !OURS.test(path))
+  const foreign = paths.filter((path) => !FOLDERS.test(path) && !FILES.test(path))
   t.same(foreign, [])
 })
 

@@ -35,7 +35,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The page in the browser: what it takes from these folders imports nothing of Node, or it would
   // not compile (below) and the bundler would refuse it.
   web: [...PURE, 'port', 'control', 'offline', 'cli', 'lab'],
-  bench: [...PURE, 'native', 'port'],
+  bench: [...PURE, 'native', 'port', 'control', 'daemon', 'lab', 'uml'],
   oracle: [...PURE, 'native', 'conform', 'uml'],
   cli: [
     ...PURE,

@@ -1,11 +1,15 @@
-/** `uipvs bench`: measurements that anybody can repeat. */
+/** `uipvs bench`: measurements that anybody can repeat. Each subcommand has a file of its own. */
 import type { Command } from 'commander'
 import { addHostCommands } from '../bench-hosts.js'
+import { addWireCommand } from '../bench-wire.js'
 
 const EXAMPLES = `
 Examples:
+  uipvs bench wire                                      on this machine, beside others
   uipvs bench receive -i eth2                           first, on the generator host
   uipvs bench send -i eth1 --to 192.168.1.110:9         then, through the director between
+
+What is measured and what it means: docs/benchmarking.md.
 `
 
 export function register(program: Command): void {
@@ -13,5 +17,6 @@ export function register(program: Command): void {
     .command('bench')
     .description('measure what a director forwards, loses and costs')
     .addHelpText('after', EXAMPLES)
+  addWireCommand(bench)
   addHostCommands(bench)
 }

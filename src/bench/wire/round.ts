@@ -1,6 +1,6 @@
 /**
  * One contestant, once: started, warmed up, then measured while frames come as fast as they can and
- * while they come at a fixed rate.
+ * while they come at a fixed rate; at last the highest rate without loss is looked for.
  *
  *      warm-up  | rest |      measured      | rest |      measured      | rest
  *     ----------+------+--------------------+------+--------------------+------>  time
@@ -10,25 +10,20 @@
  * The rate is taken within a measured stretch, a while after its begin and before its end: what
  * still lies in a ring when the generator stops is received, but was not in time.
  */
-import type { ChildProcess } from 'node:child_process'
-import { createInterface, type Interface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Contestant, EngineCounts, Running, StartOptions } from '../contestants/contestant.js'
 import { busyBetween, machineTime, processTime, softirqThreads } from './clock.js'
-import {
-  type ContestantName,
-  type EngineCounts,
-  type Running,
-  type StartOptions,
-  start,
-} from './contestants.js'
-import { type Field, PORT, VIP } from './field.js'
-import type { Sending, Traffic } from './generator.js'
+import type { Field } from './field.js'
+import type { Generator } from './generator.js'
+import { type FoundRate, searchRate } from './search.js'
 
 export const LOADS = ['unlimited', 'fixed'] as const
 export type Load = (typeof LOADS)[number]
 
 export interface Measurement {
   readonly round: number
-  readonly contestant: ContestantName
+  /** Its name. */
+  readonly contestant: string
   readonly load: Load
   /** Frames that the generator handed to its kernel, and that this delivered to the director. */
   readonly offered: number
@@ -50,12 +45,42 @@ export interface Measurement {
   readonly counts: EngineCounts | null
 }
 
+/** A stretch of the search. */
+export interface Trial {
+  readonly round: number
+  readonly contestant: string
+  /** Frames a second that were asked of the generator. */
+  readonly asked: number
+  readonly deliveredRate: number
+  readonly delivered: number
+  readonly received: number
+}
+
+/** What came of one contestant in one round. */
+export interface Turn {
+  readonly round: number
+  readonly contestant: string
+  readonly measurements: readonly Measurement[]
+  readonly trials: readonly Trial[]
+  /** null where nothing was looked for. */
+  readonly noLoss: FoundRate | null
+  /** As the contestant printed them. */
+  readonly rules: string | null
+}
+
 export interface Timing {
   readonly warmUpMs: number
   readonly measuredMs: number
   /** Frames a second of the fixed load. */
   readonly rate: number
+  /** Of each stretch of the search; 0 for no search. */
+  readonly trialMs: number
 }
+
+/** Part of the frames that may be lost in a trial that counts as one without loss. */
+export const LOSS_TOLERATED = 1e-5
+/** How close the search comes, in parts of the rate. */
+export const RESOLUTION = 0.03
 
 /** It is rest when nothing has changed for so long. On a busy machine a ring empties late. */
 const REST_MS = 300
@@ -64,74 +89,78 @@ const LOOK_MS = 100
 /** Part of a stretch that is left out at either end where the rate is taken. */
 const MARGIN = 0.1
 
-export class Generator {
-  readonly #child: ChildProcess
-  readonly #lines: AsyncIterator<string>
-  readonly #reader: Interface
+/** Says what is measured now; `part` of the turn is over. */
+export type Tell = (what: string, part: number) => void
 
-  private constructor(child: ChildProcess) {
-    this.#child = child
-    this.#reader = createInterface({ input: child.stdout! })
-    this.#lines = this.#reader[Symbol.asyncIterator]()
-  }
-
-  static async start(
-    field: Field,
-    traffic: Pick<Traffic, 'flows' | 'bytes' | 'isLive'>,
-    pinning: readonly string[],
-  ): Promise<Generator> {
-    const mac = field.lab.macOf('director:in')
-    const all: Traffic = { ...traffic, interface: 'eth0', mac, address: VIP, port: PORT }
-    const program = new URL('./generator.js', import.meta.url).pathname
-    const words = [...pinning, process.execPath, program, JSON.stringify(all)]
-    const child = field.lab.spawn('gen', words[0], words.slice(1), {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    const generator = new Generator(child)
-    await generator.#line()
-    return generator
-  }
-
-  get pid(): number {
-    return this.#child.pid!
-  }
-
-  async send(rate: number, ms: number): Promise<Sending> {
-    this.#child.stdin!.write(`${rate} ${ms}\n`)
-    return JSON.parse(await this.#line()) as Sending
-  }
-
-  stop(): void {
-    this.#child.stdin!.end()
-  }
-
-  async #line(): Promise<string> {
-    const { value, done } = await this.#lines.next()
-    if (done) throw new Error('the generator ended by itself')
-    return value
-  }
-}
-
-export async function measureRound(
-  contestant: ContestantName,
+export async function measureTurn(
+  contestant: Contestant,
   round: number,
   generator: Generator,
   timing: Timing,
   options: StartOptions,
-): Promise<Measurement[]> {
-  const running = await start(contestant, options)
+  tell: Tell,
+): Promise<Turn> {
+  const { name } = contestant
+  tell('start', 0)
+  const running = await contestant.start(options)
   try {
+    const rules = await running.rules()
+    await generator.open()
+    tell('warm-up', 0.05)
     await generator.send(0, timing.warmUpMs)
     const measurements: Measurement[] = []
     for (const load of LOADS) {
+      tell(
+        load === 'fixed' ? `${timing.rate} frames/s` : 'full speed',
+        load === 'fixed' ? 0.3 : 0.15,
+      )
       const rate = load === 'fixed' ? timing.rate : 0
       const measured = await measure(generator, options.field, running, rate, timing.measuredMs)
-      measurements.push({ round, contestant, load, ...measured })
+      measurements.push({ round, contestant: name, load, ...measured })
     }
-    return measurements
+    const trials: Trial[] = []
+    const isSearched = timing.trialMs > 0 && contestant.side !== 'generator'
+    const first = measurements[0].receivedRate
+    const tried = async (asked: number): Promise<Trial> => {
+      tell(`loss at ${asked} frames/s`, 0.4 + 0.6 * (1 - 0.8 ** trials.length))
+      const found = await trial(generator, options.field, running, asked, timing.trialMs)
+      trials.push({ round, contestant: name, asked, ...found })
+      return trials[trials.length - 1]
+    }
+    const noLoss = isSearched ? await search(first, tried) : null
+    return { round, contestant: name, measurements, trials, noLoss, rules }
   } finally {
     await running.stop()
   }
+}
+
+async function search(first: number, tried: (rate: number) => Promise<Trial>): Promise<FoundRate> {
+  const steps = searchRate(first, RESOLUTION)
+  let step = steps.next()
+  while (!step.done) {
+    const { delivered, received, deliveredRate } = await tried(step.value)
+    const isLost = delivered - received > delivered * LOSS_TOLERATED
+    step = steps.next({ isLost, rate: deliveredRate })
+  }
+  return step.value
+}
+
+/** Frames at some rate, and how many of them arrived. */
+async function trial(
+  generator: Generator,
+  field: Field,
+  running: Running,
+  rate: number,
+  trialMs: number,
+): Promise<Omit<Trial, 'round' | 'contestant' | 'asked'>> {
+  await untilRest(field, running)
+  const before = passing(field)
+  const { ms } = await generator.send(rate, trialMs)
+  await untilRest(field, running)
+  const after = passing(field)
+  const delivered = after.delivered - before.delivered
+  const received = after.received - before.received
+  return { deliveredRate: (delivered / ms) * 1000, delivered, received }
 }
 
 async function measure(
@@ -207,8 +236,4 @@ function differences(from: EngineCounts | null, to: EngineCounts | null): Engine
     sendErrors: to.sendErrors - from.sendErrors,
     ownFrames: to.ownFrames - from.ownFrames,
   }
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,7 +1,6 @@
-/** From measurements to what people read. */
-import { CONTESTANTS, type ContestantName } from './contestants.js'
-import { QUIET } from './environment.js'
-import { LOADS, type Load, type Measurement } from './round.js'
+/** From measurements to figures: pure, so that tests can say what must come out. */
+import { QUIET } from '../environment.js'
+import { LOADS, type Load, type Measurement, type Turn } from './round.js'
 
 export interface Spread {
   readonly median: number
@@ -10,7 +9,7 @@ export interface Spread {
 }
 
 export interface Summary {
-  readonly contestant: ContestantName
+  readonly contestant: string
   readonly load: Load
   readonly rounds: number
   /** Frames a second that reached the director, and that reached the sink. */
@@ -36,10 +35,14 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, least: sorted[0], most: sorted[sorted.length - 1] }
 }
 
-export function summarize(measurements: readonly Measurement[]): Summary[] {
+/** In the order of `contestants`, their names. */
+export function summarize(
+  measurements: readonly Measurement[],
+  contestants: readonly string[],
+): Summary[] {
   const summaries: Summary[] = []
   for (const load of LOADS) {
-    for (const contestant of CONTESTANTS) {
+    for (const contestant of contestants) {
       const own = measurements.filter((m) => m.load === load && m.contestant === contestant)
       if (own.length === 0) continue
       summaries.push(summarizeOne(own, measurements))
@@ -111,42 +114,35 @@ export function disturbance(measurements: readonly Measurement[]): string {
   )
 }
 
-const TITLES: Record<ContestantName, string> = {
-  generator: 'generator alone',
-  ip_forward: 'kernel ip_forward',
-  c_af_xdp: 'C af_xdp, decides nothing',
-  af_xdp: 'uipvs af_xdp',
-  c_af_packet: 'C af_packet, the same',
-  af_packet: 'uipvs af_packet',
-  libpcap: 'uipvs libpcap',
+export interface NoLossSummary {
+  readonly contestant: string
+  /** Frames a second. */
+  readonly rate: Spread
+  /** Rounds in which the generator's limit was found, and not the contestant's. */
+  readonly atGeneratorsLimit: number
 }
 
-export function table(summaries: readonly Summary[], load: Load): string {
-  const rows = [['', 'kpps', '', 'loss %', '', 'machine µs', '', 'involved µs', '', 'own µs', '']]
-  for (const summary of summaries.filter((each) => each.load === load)) {
-    const isAlone = summary.contestant === 'generator'
-    rows.push([
-      TITLES[summary.contestant],
-      ...cells(isAlone ? summary.deliveredRate : summary.receivedRate, 1 / 1000, 0),
-      ...cells(summary.loss, 100, 2),
-      ...cells(summary.machineMicroseconds, 1, 2),
-      ...cells(summary.involvedMicroseconds, 1, 2),
-      ...(summary.ownMicroseconds.most === 0 ? ['-', ''] : cells(summary.ownMicroseconds, 1, 2)),
-    ])
-  }
-  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (i % 2 === 1 ? cell.padStart(widths[i] + 1) : cell.padEnd(widths[i])))
-        .join(' ')
-        .trimEnd(),
-    )
-    .join('\n')
+export function summarizeNoLoss(
+  turns: readonly Turn[],
+  contestants: readonly string[],
+): NoLossSummary[] {
+  return contestants.flatMap((contestant) => {
+    const found = turns
+      .filter((turn) => turn.contestant === contestant)
+      .flatMap(({ noLoss }) => (noLoss === null ? [] : [noLoss]))
+    if (found.length === 0) return []
+    const rate = spreadOf(found.map((each) => each.rate))
+    const atGeneratorsLimit = found.filter((each) => each.isGeneratorsLimit).length
+    return [{ contestant, rate, atGeneratorsLimit }]
+  })
 }
 
-/** The median, and how far the rounds lie apart. */
-function cells({ median, least, most }: Spread, factor: number, digits: number): string[] {
-  const text = (value: number) => (value * factor).toFixed(digits)
-  return [text(median), `${text(least)}..${text(most)}`]
+/** Contestants whose own listing of their rules is not what the first has printed. */
+export function differingRules(turns: readonly Turn[]): string[] {
+  const listed = turns.filter((turn) => turn.rules !== null)
+  return listed
+    .filter((turn) => turn.rules !== listed[0].rules)
+    .map(({ contestant, round }) => {
+      return `${contestant}, round ${round}: its rules are not those of ${listed[0].contestant}`
+    })
 }

@@ -1,8 +1,8 @@
 /** Where figures were measured: without that, figures say nothing. */
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, release } from 'node:os'
-import { busyBetween, machineTime } from './clock.js'
-import { sleep } from './round.js'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { busyBetween, machineTime } from './wire/clock.js'
 
 const LOOK_MS = 2000
 /** Parts of one processor: above it, what else runs here is in the figures. */

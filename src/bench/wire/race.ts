@@ -1,0 +1,200 @@
+/**
+ * `uipvs bench wire`: contestants in turns on the same wire, under the same rules. What is measured
+ * and what it means: docs/benchmarking.md.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { availableParallelism } from 'node:os'
+import type { Contestant, StartOptions } from '../contestants/contestant.js'
+import { CONTESTANTS } from '../contestants/index.js'
+import { NotStarted } from '../contestants/program.js'
+import type { Progress } from '../progress.js'
+import type { Section } from '../section.js'
+import { Field } from './field.js'
+import { Generator } from './generator.js'
+import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Turn } from './round.js'
+import type { WireRules } from './rules.js'
+import {
+  differingRules,
+  disagreements,
+  disturbance,
+  summarize,
+  summarizeNoLoss,
+} from './summary.js'
+import { loadTable, noLossTable } from './tables.js'
+
+export interface RaceOptions {
+  /** Names of contestants; the generator alone always runs. */
+  readonly names: readonly string[]
+  readonly rules: WireRules
+  readonly rounds: number
+  /** Length of a measured stretch. */
+  readonly seconds: number
+  readonly warmUpSeconds: number
+  readonly flows: number
+  readonly bytes: number
+  /** Frames a second of the fixed load. */
+  readonly rate: number
+  /** Whether the kernel makes the frames at full speed. */
+  readonly isLive: boolean
+  readonly isSearched: boolean
+  readonly workers: number
+  readonly nodeFlags: readonly string[]
+}
+
+/** A trial of the search is no longer than this. */
+const TRIAL_MS_MOST = 1000
+
+/** A contestant that could not run here. */
+export interface Skipped {
+  readonly contestant: string
+  readonly reason: string
+}
+
+/** Generator and contestant on different processors, where there are two and taskset(1). */
+function pinnings(): { generator: string[]; contestant: string[] } {
+  const cores = availableParallelism()
+  if (cores < 2 || spawnSync('taskset', ['--version']).status !== 0) {
+    return { generator: [], contestant: [] }
+  }
+  return { generator: ['taskset', '-c', '0'], contestant: ['taskset', '-c', `1-${cores - 1}`] }
+}
+
+/** `ended` rejects when the user wants it to end: nothing else is waited for then. */
+export async function race(
+  options: RaceOptions,
+  progress: Progress,
+  ended: Promise<never>,
+): Promise<Section> {
+  const field = new Field(options.rules, options.isLive)
+  try {
+    return await Promise.race([run(options, field, progress), ended])
+  } finally {
+    progress.end()
+    field.close()
+  }
+}
+
+async function run(options: RaceOptions, field: Field, progress: Progress): Promise<Section> {
+  const { rules, flows, bytes, isLive, rounds, workers, nodeFlags } = options
+  const pinning = pinnings()
+  const load = { flows, bytes, isLive }
+  const generator = await Generator.start(field, rules, load, pinning.generator)
+  const { directory } = field
+  const start = { field, rules, directory, pinning: pinning.contestant, nodeFlags, workers }
+  const skipped: Skipped[] = []
+  let running = CONTESTANTS.filter(
+    ({ name, side }) => side === 'generator' || options.names.includes(name),
+  ).filter((each) => {
+    const reason = each.whyNot(start)
+    if (reason !== null) skipped.push({ contestant: each.name, reason })
+    return reason === null
+  })
+  progress.plan(rounds * running.length)
+  const turns: Turn[] = []
+  for (let round = 0; round < rounds; round++) {
+    // Another one begins each round: nobody always runs after the same neighbour.
+    const order = running.map((_, i) => running[(round + i) % running.length])
+    for (const [i, contestant] of order.entries()) {
+      const done = round * order.length + i
+      const tell = (what: string, part: number) =>
+        progress.at(done + part, `round ${round + 1} of ${rounds}, ${contestant.title}: ${what}`)
+      try {
+        turns.push(await measured(contestant, round, generator, options, start, tell))
+      } catch (error) {
+        // In the first round it is the machine that does not let it; later, something is wrong.
+        if (!(error instanceof NotStarted) || round > 0) throw error
+        skipped.push({ contestant: contestant.name, reason: error.message })
+        running = running.filter((each) => each !== contestant)
+      }
+    }
+  }
+  generator.stop()
+  return sectionOf(options, turns, running, skipped, pinning)
+}
+
+function measured(
+  contestant: Contestant,
+  round: number,
+  generator: Generator,
+  options: RaceOptions,
+  start: StartOptions,
+  tell: (what: string, part: number) => void,
+): Promise<Turn> {
+  const measuredMs = options.seconds * 1000
+  const timing = {
+    warmUpMs: options.warmUpSeconds * 1000,
+    measuredMs,
+    rate: options.rate,
+    trialMs: options.isSearched ? Math.min(TRIAL_MS_MOST, measuredMs) : 0,
+  }
+  return measureTurn(contestant, round, generator, timing, start, tell)
+}
+
+function sectionOf(
+  options: RaceOptions,
+  turns: readonly Turn[],
+  contestants: readonly Contestant[],
+  skipped: readonly Skipped[],
+  pinning: ReturnType<typeof pinnings>,
+): Section {
+  const { rules, rounds, seconds, flows, bytes, rate, isLive, workers } = options
+  const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
+  const measurements = turns.flatMap((turn) => turn.measurements)
+  const names = contestants.map(({ name }) => name)
+  const summaries = summarize(measurements, names)
+  const noLoss = summarizeNoLoss(turns, names)
+  const disturbed = disturbance(measurements)
+  const trialSeconds = Math.min(TRIAL_MS_MOST / 1000, seconds)
+  const tables = [
+    loadTable('As many frames as the generator can send', summaries, 'unlimited', titles),
+    loadTable(`${rate} frames a second`, summaries, 'fixed', titles),
+  ]
+  if (noLoss.length > 0) tables.push(noLossTable('The highest rate without loss', noLoss, titles))
+  const conditions = [
+    `${bytes}-byte frames, ${flows} flows, ${rules.targets.length} services, ${rules.realservers.length} realservers;`,
+    `${rounds} rounds of ${seconds} s, ${options.warmUpSeconds} s of warm-up not counted.`,
+    isLive
+      ? 'At full speed the kernel makes the frames (BPF_PROG_TEST_RUN), else a packet socket.'
+      : 'Frames come from a packet socket (sendmmsg).',
+    ...(pinning.generator.length > 0
+      ? ['The generator has processor 0, contestants have the others.']
+      : []),
+    ...(workers > 1 ? [`Directors of ours have ${workers} workers.`] : []),
+    'Median, and least..most of the rounds. CPU time in µs for each frame that arrived, less what',
+    "the generator's part of it costs alone.",
+    ...(noLoss.length > 0
+      ? [
+          `Without loss: trials of ${trialSeconds} s, of which at most one frame in`,
+          `${Math.round(1 / LOSS_TOLERATED)} was lost; to ${RESOLUTION * 100} %. "≥": nothing was lost of all that the generator could send.`,
+        ]
+      : []),
+  ].join('\n')
+  return {
+    name: 'wire',
+    title: 'A forwarded frame, between network namespaces',
+    conditions,
+    tables,
+    remarks: [
+      ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
+      ...(disturbed === '' ? [] : [disturbed]),
+    ],
+    wrong: [...disagreements(measurements), ...differingRules(turns)],
+    data: {
+      asked: {
+        ...{ rounds, seconds, warmUpSeconds: options.warmUpSeconds, flows, bytes, rate, isLive },
+        ...{ workers, pinning, lossTolerated: LOSS_TOLERATED, resolution: RESOLUTION },
+        trialSeconds: options.isSearched ? trialSeconds : 0,
+      },
+      rules: {
+        text: rules.text,
+        sha256: createHash('sha256').update(rules.text).digest('hex'),
+      },
+      contestants: contestants.map(({ name, title, side }) => ({ name, title, side })),
+      skipped,
+      summaries,
+      noLoss,
+      turns,
+    },
+  }
+}
