@@ -2,7 +2,7 @@
  * Our own code alone, without a kernel: through the memory port, from a ring of frames.
  *
  *   npm run bench -- [--only NAME,…] [--frames N] [--rounds N] [--repeats N] [--flows N,…]
- *                    [--connections N] [--held N] [--small-pages]
+ *                    [--connections N] [--held N] [--small-pages] [--ipv6]
  *
  * One file in bench/micro for each measurement; each of their parts has a process of its own.
  */
@@ -36,6 +36,7 @@ async function runAll(): Promise<void> {
       connections: { type: 'string', default: '1000000' },
       held: { type: 'string', default: '10000000' },
       'small-pages': { type: 'boolean', default: false },
+      ipv6: { type: 'boolean', default: false },
     },
   })
   const options: Options = {
@@ -46,6 +47,7 @@ async function runAll(): Promise<void> {
     connections: Number(values.connections),
     held: Number(values.held),
     hugePages: !values['small-pages'],
+    ipv6: values.ipv6,
   }
   const load = loadavg()[0].toFixed(1)
   console.log(

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { directorFor, nsPerFrame, open } from './director.js'
-import { inDisorder } from './frames.js'
+import { inDisorder, tcpFrame6 } from './frames.js'
 import { best, inChild, line, type Measurement, median, type Options } from './measurement.js'
 
 const RECORDS = 1_100_000
@@ -46,7 +46,8 @@ export const decision: Measurement = {
   run(options) {
     const folder = mkdtempSync(join(tmpdir(), 'uipvs-limit-'))
     try {
-      const program = compile(folder)
+      // The limit in C knows IPv4 only.
+      const program = options.ipv6 ? null : compile(folder)
       const rows = options.flows.map((flows) => ({
         flows,
         ours: [] as number[],
@@ -74,9 +75,10 @@ export const decision: Measurement = {
   },
 
   child(options, flows) {
-    const bench = directorFor(RECORDS, options.hugePages)
-    open(bench, 0, Number(flows))
-    bench.port.preload(inDisorder(Number(flows)))
+    const { hugePages, ipv6 } = options
+    const bench = ipv6 ? directorFor(16, hugePages, RECORDS) : directorFor(RECORDS, hugePages)
+    open(bench, 0, Number(flows), 'S', ipv6 ? tcpFrame6('S') : undefined)
+    bench.port.preload(inDisorder(Number(flows), ipv6 ? tcpFrame6('A') : undefined))
     nsPerFrame(bench.loop, options.frames)
     if (options.isTraced === true) console.log('warm:')
     return Array.from({ length: options.rounds }, () => nsPerFrame(bench.loop, options.frames))

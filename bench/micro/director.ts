@@ -3,6 +3,7 @@ import { RuleBook } from '../../src/balance/apply.js'
 import { Balancer } from '../../src/balance/balancer.js'
 import type { Limits } from '../../src/balance/limits.js'
 import { Region } from '../../src/balance/region.js'
+import type { ServiceKey } from '../../src/balance/rule.js'
 import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import { Director } from '../../src/engine/forward.js'
 import { Loop } from '../../src/engine/loop.js'
@@ -10,8 +11,8 @@ import { FORWARDED } from '../../src/engine/verdict.js'
 import { madvise } from '../../src/native/libc.js'
 import { MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, map } from '../../src/native/mapping.js'
 import { MemoryPort } from '../../src/port/memory.js'
-import { parseIpv4 } from '../../src/wire/address.js'
-import { inOrder, VIP } from './frames.js'
+import { parseIpv4, parseIpv6 } from '../../src/wire/address.js'
+import { inOrder, VIP, VIP6 } from './frames.js'
 
 export const SEED = 0x5eed
 
@@ -42,22 +43,29 @@ export function tableMemory(bytes: number, hugePages: boolean): ArrayBuffer {
 }
 
 const SERVICE = { protocol: 'tcp', address: VIP, port: 80 } as const
+const SERVICE6 = { protocol: 'tcp', address: VIP6, port: 80 } as const
+const rip = (n: number) => `192.168.1.${n}`
+const rip6 = (n: number) => `2001:db8:1::${n}`
 
-export function addRules(apply: (rule: Parameters<RuleBook['apply']>[0]) => void): void {
+export function addRules(
+  apply: (rule: Parameters<RuleBook['apply']>[0]) => void,
+  service: ServiceKey = SERVICE,
+  addressOf = rip,
+): void {
   const settings = {
     scheduler: 'wlc',
     persistent: 0,
-    netmask: '255.255.255.255',
+    netmask: service === SERVICE6 ? '128' : '255.255.255.255',
     ops: false,
     pe: '',
     schedulerFlags: 0,
   }
-  apply({ op: 'add-service', service: SERVICE, settings })
+  apply({ op: 'add-service', service, settings })
   for (let n = 2; n <= 4; n++) {
     apply({
       op: 'add-destination',
-      service: SERVICE,
-      destination: { address: `192.168.1.${n}`, port: 80 },
+      service,
+      destination: { address: addressOf(n), port: 80 },
       settings: { method: 'route', weight: 1, upperThreshold: 0, lowerThreshold: 0 },
     })
   }
@@ -75,11 +83,22 @@ export function makeDirector(region: Region, limits: Limits): Bench {
   })
   const words = (address: string) => Int32Array.of(parseIpv4(address) as number, 0, 0, 0)
   const network = words('192.168.1.0')
+  const words6 = (address: string) => {
+    const out = new Int32Array(4)
+    parseIpv6(address, out)
+    return out
+  }
+  const onLink = { kind: 'unicast', arm: 0, gateway: null, mtu: 0 } as const
   director.setRoutes([
-    { family: 4, network, prefixBits: 24, kind: 'unicast', arm: 0, gateway: null, mtu: 0 },
+    { family: 4, network, prefixBits: 24, ...onLink },
+    { family: 6, network: words6('2001:db8:1::'), prefixBits: 64, ...onLink },
   ])
-  director.setVips([{ family: 4, words: words(VIP), onKernel: false, announced: false }])
+  director.setVips([
+    { family: 4, words: words(VIP), onKernel: false, announced: false },
+    { family: 6, words: words6(VIP6), onKernel: false, announced: false },
+  ])
   addRules((rule) => director.apply(rule))
+  addRules((rule) => director.apply(rule), SERVICE6, rip6)
   // The ring hands out the same frames again and again: "realservers" with the director's own MAC
   // address leave them addressed to it.
   const { macHigh, macLow } = port.arms[0]
@@ -90,18 +109,24 @@ export function makeDirector(region: Region, limits: Limits): Bench {
 }
 
 /** A director of its own memory with room for `connections`. */
-export function directorFor(connections: number, hugePages = true): Bench {
-  const limits = limitsFor(connections)
+export function directorFor(connections: number, hugePages = true, connections6 = 16): Bench {
+  const limits = { ...limitsFor(connections), connections6 }
   return makeDirector(new Region(tableMemory(Balancer.bytes(limits), hugePages)), limits)
 }
 
 const OPENED_AT_ONCE = 4096
 
 /** Opens the connections of flows `from` to `to`, with a SYN each; `flags` 'A' establishes them. */
-export function open({ loop, port }: Bench, from: number, to: number, flags = 'S'): void {
+export function open(
+  { loop, port }: Bench,
+  from: number,
+  to: number,
+  flags = 'S',
+  frame?: Uint8Array,
+): void {
   for (let flow = from; flow < to; flow += OPENED_AT_ONCE) {
     const count = Math.min(OPENED_AT_ONCE, to - flow)
-    port.preload(inOrder(flags, flow, count))
+    port.preload(inOrder(flags, flow, count, frame))
     breatheFor(loop, count)
   }
 }

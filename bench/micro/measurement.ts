@@ -12,6 +12,8 @@ export interface Options {
   /** Connections of `held`. */
   readonly held: number
   readonly hugePages: boolean
+  /** `decision`: IPv6 connections instead of IPv4. */
+  readonly ipv6: boolean
   /** Says when the warm-up is over (scripts/deopt.mjs). */
   readonly isTraced?: boolean
 }

@@ -23,7 +23,7 @@
  *
  *   heads[bucket] --> record --CHAIN--> record --CHAIN--> 0
  */
-import { bucketsFor, hash, hash6 } from './hash.js'
+import { bucketsFor, hash, hash6, hash6In } from './hash.js'
 import type { Region } from './region.js'
 import { TimerWheel } from './timer-wheel.js'
 
@@ -131,6 +131,11 @@ export class ConnectionTable {
   /** The bucket of a key, for `first` and `touch`. */
   bucket4(protocol: number, client: number, vip: number, ports: number): number {
     return hash(this.#seed, client, vip, ports, protocol) & this.#mask
+  }
+
+  /** The same for IPv6; `client` and `vip` as in `find6`. */
+  bucket6(protocol: number, view: DataView, client: number, vip: number, ports: number): number {
+    return hash6In(this.#seed, protocol, ports, view, client, vip) & this.#mask
   }
 
   /**
@@ -381,19 +386,10 @@ export class ConnectionTable {
       return hash(this.#seed, words[at], words[at + 1], ports, protocol) & this.#mask
     }
     const vip = at + V6_VIP
-    const bucket = hash6(
-      this.#seed,
-      protocol,
-      ports,
-      words[at],
-      words[at + 1],
-      words[at + 2],
-      words[at + 3],
-      words[vip],
-      words[vip + 1],
-      words[vip + 2],
-      words[vip + 3],
-    )
+    // biome-ignore format: an address a line
+    const bucket = hash6(this.#seed, protocol, ports,
+      words[at], words[at + 1], words[at + 2], words[at + 3],
+      words[vip], words[vip + 1], words[vip + 2], words[vip + 3])
     return bucket & this.#mask
   }
 }

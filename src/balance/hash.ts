@@ -41,3 +41,24 @@ export function hash6(
   const client = hash(network, c2, v2, c3, 0)
   return hash(client, ports, v0, v1, protocol)
 }
+
+/** The same of addresses that stand in `view`, four words each. */
+export function hash6In(
+  seed: number,
+  protocol: number,
+  ports: number,
+  view: DataView,
+  client: number,
+  vip: number,
+): number {
+  const network = hash(
+    seed,
+    view.getInt32(client),
+    view.getInt32(vip + 12),
+    view.getInt32(client + 4),
+    0,
+  )
+  const c2 = view.getInt32(client + 8)
+  const host = hash(network, c2, view.getInt32(vip + 8), view.getInt32(client + 12), 0)
+  return hash(host, ports, view.getInt32(vip), view.getInt32(vip + 4), protocol)
+}

@@ -36,7 +36,8 @@ export class Loop {
     this.port = port
     this.director = director
     this.#clock = clock
-    this.#warmer = new TableWarmer(director.balancer.connections4)
+    const { balancer } = director
+    this.#warmer = new TableWarmer(balancer.connections4, balancer.connections6)
     this.counts = counts ?? new Float64Array(VERDICT_COUNT)
     director.start(clock())
   }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Batch } from '../../src/engine/batch.js'
 import { TableWarmer } from '../../src/engine/warm.js'
-import { build, CLIENT, type FrameSpec, VIP, World } from './world.js'
+import { build, CLIENT, type FrameSpec, VIP, VIP6, World } from './world.js'
 
 const syn = (sport: number, source = CLIENT): FrameSpec => ({
   ipv4: { source, destination: VIP },
@@ -31,17 +31,56 @@ t.test('a large table decides as a small one', async (t) => {
   t.same(first?.sent, second?.sent)
 })
 
+const syn6 = (sport: number): FrameSpec => ({
+  ipv6: { source: '2001:db8::7', destination: VIP6 },
+  tcp: { sport, dport: 80 },
+})
+
+/** Ten thousand IPv6 connections of somebody else. */
+function fill6({ book }: World): void {
+  const { connections6, services } = book.balancer
+  const words = new DataView(new ArrayBuffer(32))
+  for (let i = 0; i < 10_000; i++) {
+    words.setInt32(12, i)
+    connections6.insert6(6, words, 0, 16, (1 << 16) | 1, services.head(0), 0, 1 << 20)
+  }
+}
+
+t.test('so does a large table of IPv6, also with frames of both', async (t) => {
+  const large = new World({ limits: { connections6: 32_768 } })
+  const small = new World({ limits: { connections6: 32_768 } })
+  fill6(large)
+  const frames = Array.from({ length: 40 }, (_, i) => [
+    build(syn6(1000 + (i % 30))),
+    build(syn(1000 + (i % 30))),
+    build({ ...syn6(7), ethernet: { vlan: 5 } }),
+    build({ ...syn6(8), truncate: 14 + 43 }),
+  ]).flat()
+  const [first, second] = [large, small].map((world) => world.send(...frames))
+  t.ok(large.book.balancer.connections6.count > 10_000)
+  t.same(first?.verdicts, second?.verdicts)
+  t.same(first?.sent, second?.sent)
+})
+
 t.test('a frame at the very end of the arena, cut anywhere', async (t) => {
-  const world = new World({ limits: { connections4: 32_768 } })
+  const world = new World({ limits: { connections4: 32_768, connections6: 32_768 } })
   const table = world.book.balancer.connections4
   for (let i = 0; i < 9000; i++) table.insert4(6, i, 1, 0x10001, 0, 0, 1 << 20)
-  const warmer = new TableWarmer(table)
+  const warmer = new TableWarmer(table, world.book.balancer.connections6)
   const frame = build(syn(5))
   for (let length = 0; length <= frame.length; length++) {
     const batch = new Batch(frame.slice(0, length).buffer as ArrayBuffer, 1)
     batch.length[0] = length
     batch.count = 1
     t.doesNotThrow(() => warmer.warm(batch), `${length} bytes`)
+  }
+  fill6(world)
+  const frame6 = build(syn6(5))
+  for (let length = 0; length <= frame6.length; length++) {
+    const batch = new Batch(frame6.slice(0, length).buffer as ArrayBuffer, 1)
+    batch.length[0] = length
+    batch.count = 1
+    t.doesNotThrow(() => warmer.warm(batch), `IPv6, ${length} bytes`)
   }
 })
 
@@ -52,5 +91,5 @@ t.test('a batch that is larger than it remembers', async (t) => {
   const batch = new Batch(build(syn(5)).buffer as ArrayBuffer, 5000)
   batch.length.fill(54)
   batch.count = 5000
-  t.doesNotThrow(() => new TableWarmer(table).warm(batch))
+  t.doesNotThrow(() => new TableWarmer(table, world.book.balancer.connections6).warm(batch))
 })
