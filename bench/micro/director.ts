@@ -8,8 +8,7 @@ import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import { Director } from '../../src/engine/forward.js'
 import { Loop } from '../../src/engine/loop.js'
 import { FORWARDED } from '../../src/engine/verdict.js'
-import { madvise } from '../../src/native/libc.js'
-import { MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, map } from '../../src/native/mapping.js'
+import { mapPrivate } from '../../src/native/mapping.js'
 import { MemoryPort } from '../../src/port/memory.js'
 import { parseIpv4, parseIpv6 } from '../../src/wire/address.js'
 import { inOrder, VIP, VIP6 } from './frames.js'
@@ -37,9 +36,7 @@ export function limitsFor(connections: number): Limits {
 
 /** Memory as the thread engine has it. */
 export function tableMemory(bytes: number, hugePages: boolean): ArrayBuffer {
-  const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, 'tables')
-  if (hugePages) madvise(mapping.address, bytes, MADV_HUGEPAGE)
-  return mapping.buffer
+  return mapPrivate(bytes, 'tables', hugePages).buffer
 }
 
 const SERVICE = { protocol: 'tcp', address: VIP, port: 80 } as const

@@ -16,6 +16,7 @@ export const MAP_PRIVATE = 0x02
 export const MAP_ANONYMOUS = 0x20
 export const MAP_LOCKED = 0x2000
 export const MAP_POPULATE = 0x8000
+export const MADV_DONTFORK = 10
 export const MADV_HUGEPAGE = 14
 export const MFD_CLOEXEC = 0x1
 
@@ -32,6 +33,19 @@ export interface Mapping {
 export function map(fd: number, bytes: number, flags: number, what: string, offset = 0): Mapping {
   const address = check(mmap(0, bytes, PROT_READ | PROT_WRITE, flags, fd, offset), 'mmap', what)
   return { address, bytes, buffer: viewOf(address, bytes) }
+}
+
+/**
+ * New memory of this process alone, all zero, in pages of 2 MiB where the kernel has them to give:
+ * without them small pages do. No child has it: whenever a program is started (`ip`, `nft`), fork(2)
+ * would copy what a device is writing into, byte for byte, and write-protect the rest, and a thread
+ * that uses it would stand still for that, up to a tenth of a second.
+ */
+export function mapPrivate(bytes: number, what: string, hugePages = true): Mapping {
+  const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, what)
+  if (hugePages) madvise(mapping.address, bytes, MADV_HUGEPAGE)
+  check(madvise(mapping.address, bytes, MADV_DONTFORK), 'madvise MADV_DONTFORK', what)
+  return mapping
 }
 
 export function unmap(mapping: Mapping): void {
@@ -61,10 +75,7 @@ export class ThreadMemory {
 
   /** New memory, all zero. */
   static create(bytes: number, { hugePages = true } = {}): ThreadMemory {
-    const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, `${bytes} bytes of memory`)
-    // A wish: without it small pages do.
-    if (hugePages) madvise(mapping.address, bytes, MADV_HUGEPAGE)
-    return new ThreadMemory(mapping, true)
+    return new ThreadMemory(mapPrivate(bytes, `${bytes} bytes of memory`, hugePages), true)
   }
 
   /** The memory that another thread made, and closes when nobody looks at it any more. */

@@ -7,8 +7,8 @@
  * rings it goes into. What another worker has done with, it gives back (`umem-returns.ts`).
  */
 import { mtuOfChunk } from '../native/if-xdp.js'
-import { madvise, viewOf } from '../native/libc.js'
-import { MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, map, unmap } from '../native/mapping.js'
+import { viewOf } from '../native/libc.js'
+import { mapPrivate, unmap } from '../native/mapping.js'
 import { Returns } from './umem-returns.js'
 
 /** The kernel takes chunks of 2048 bytes, or of a page. */
@@ -46,8 +46,7 @@ export function mapUmem(
       `${homes * chunksPerHome} frames of ${chunkBytes} bytes exceed 2 GiB; use fewer queues`,
     )
   }
-  const { address } = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, 'umem')
-  madvise(address, bytes, MADV_HUGEPAGE) // a wish
+  const { address } = mapPrivate(bytes, 'umem')
   const returns =
     workers === 1 ? undefined : new SharedArrayBuffer(Returns.bytes(homes, chunksPerHome))
   return { ...plan, address, inHand: Array<number>(homes).fill(chunksPerHome), returns }

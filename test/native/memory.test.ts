@@ -1,6 +1,7 @@
 /** Memory shared between threads and processes, wake-ups, and how a refused call is reported. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { drain, Wakeup } from '../../src/native/eventfd.js'
@@ -35,6 +36,17 @@ t.test('shared memory: begins as zeros, is one memory for all who open it', asyn
   t.equal(here[5], 77, 'ours is still there')
   t.throws(() => SharedMemory.create(0), RangeError)
   t.throws(() => SharedMemory.open(memory.fd, -1), SystemCallError)
+})
+
+t.test('memory of threads is not copied when a program is started', async (t) => {
+  const memory = ThreadMemory.create(1 << 22)
+  t.teardown(() => memory.close())
+  const areas = readFileSync('/proc/self/smaps', 'utf8').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+  const own = areas.find((area) => {
+    const [from, to] = area.split(/[- ]/, 2).map((hex) => Number.parseInt(hex, 16))
+    return from <= memory.address && memory.address < to
+  })
+  t.match(own, /^VmFlags:.* dc( |$)/m, 'fork(2) leaves it out')
 })
 
 t.test('memory of threads: another thread writes to it by its address', async (t) => {
