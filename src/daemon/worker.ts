@@ -5,7 +5,8 @@
  *
  *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms), and
  *                                                 after each order that was found
- *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes
+ *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes;
+ *          after a second of it, until the next fourth tick
  *
  * Orders arrive between breaths, so a frame never sees half a change.
  */
@@ -37,6 +38,12 @@ import type { NeighbourReport, Order, Report, Request, WorkerStart } from './mes
 const SPIN_MS = 0.004
 /** How long it sleeps at most when nothing at all happens. */
 const IDLE_WAIT_MS = 10
+/**
+ * After a second without a frame or an order it looks after what is due less often: a timer may
+ * then be so much late, which no frame sees, for one would wake us.
+ */
+const LONG_IDLE_MS = 1000
+const LONG_IDLE_WAIT_MS = 40
 
 const STATE_NAMES: Record<number, string> = {
   [NUD_INCOMPLETE]: 'INCOMPLETE',
@@ -190,6 +197,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
   let nextLook = 0
   let before = performance.now()
   let lastBusy = before
+  let lastOrder = before
   while (!engine.isStopped) {
     const frames = engine.breathe()
     const now = performance.now()
@@ -210,11 +218,13 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
           neighbours === undefined ? { kind: 'done', id } : { kind: 'done', id, neighbours },
         )
         nextLook = now
+        lastOrder = now
         continue
       }
       if (isIdle && !engine.isStopped) {
         engine.meter.gap(performance.now() - now)
-        port.wait(IDLE_WAIT_MS)
+        const isLong = now - Math.max(lastBusy, lastOrder) > LONG_IDLE_MS
+        port.wait(isLong ? LONG_IDLE_WAIT_MS : IDLE_WAIT_MS)
         before = performance.now()
       }
     }

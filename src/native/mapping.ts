@@ -37,9 +37,9 @@ export function map(fd: number, bytes: number, flags: number, what: string, offs
 
 /**
  * New memory of this process alone, all zero, in pages of 2 MiB where the kernel has them to give:
- * without them small pages do. No child has it: whenever a program is started (`ip`, `nft`), fork(2)
- * would copy what a device is writing into, byte for byte, and write-protect the rest, and a thread
- * that uses it would stand still for that, up to a tenth of a second.
+ * without them small pages do. No child has it: whenever a program is started (`ip`, `nft`),
+ * fork(2) would copy byte for byte what a device is writing into, and write-protect the rest; a
+ * thread that uses it would stand still meanwhile, up to a tenth of a second.
  */
 export function mapPrivate(bytes: number, what: string, hugePages = true): Mapping {
   const mapping = map(-1, bytes, MAP_PRIVATE | MAP_ANONYMOUS, what)
