@@ -1,14 +1,17 @@
-/** `uipvs lab --web`: the page of a lab, from the process that owns the lab. */
+/** The page of a lab, from the process that owns the lab: `uipvs lab`, `uipvs lab --web`. */
 import { ControlClient } from '../control/client.js'
 import type { Lab } from '../lab/lab.js'
 import type { RunningLab } from '../web/lab-feed.js'
 import type { WebServer } from '../web/server.js'
-import { CliFailure, EXIT_FAILED } from './failure.js'
+import { relayed } from './page-relay.js'
 import { type ListenAddress, listening, parseListenAddress, WEB } from './reports.js'
 
+/** Where the page is if nobody says: a port that is free, for this machine only. */
+export const ANY_PORT = '127.0.0.1:0'
+
 export class LabWeb {
+  readonly address: ListenAddress
   readonly #text: string
-  readonly #address: ListenAddress
   #client: ControlClient | null = null
   #feed: RunningLab | null = null
   #server: WebServer | null = null
@@ -16,14 +19,7 @@ export class LabWeb {
   /** Throws if the address makes no sense, before anything has been built. */
   constructor(text: string) {
     this.#text = text
-    this.#address = parseListenAddress(text, false, WEB)
-    if (process.env.UIPVS_LAB_ROOTLESS === '1') {
-      throw new CliFailure(
-        'a lab without root is in a network namespace of its own, where no browser is (--web)',
-        EXIT_FAILED,
-        'run it as root',
-      )
-    }
+    this.address = parseListenAddress(text, false, WEB)
   }
 
   /** Offers the page; the address to open. */
@@ -37,9 +33,10 @@ export class LabWeb {
     this.#feed = new RunningLab(lab)
     await this.#feed.start()
     this.#server = new WebServer({ live: liveThere(this.#client), lab: this.#feed })
-    const { host, port } = this.#address
-    const what = `the page can't be offered at ${this.#text}`
-    return await listening(this.#server.listen(host, port), what, '--web')
+    const relay = relayed()
+    if (relay !== null) return await this.#server.listenBehind(relay.socket, relay.address)
+    const { host, port } = this.address
+    return await listening(this.#server.listen(host, port), refusalOf(this.#text), '--web')
   }
 
   async close(): Promise<void> {
@@ -47,4 +44,8 @@ export class LabWeb {
     await this.#server?.close()
     this.#client?.close()
   }
+}
+
+export function refusalOf(text: string): string {
+  return `the page can't be offered at ${text}`
 }

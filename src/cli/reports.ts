@@ -153,11 +153,7 @@ export class Reports {
 }
 
 /** Waits until a server listens; a refusal becomes a sentence that names the option. */
-export async function listening(
-  trying: Promise<string>,
-  what: string,
-  option: string,
-): Promise<string> {
+export async function listening<T>(trying: Promise<T>, what: string, option: string): Promise<T> {
   return await trying.catch((error: NodeJS.ErrnoException) => {
     const [why, hint] = REFUSALS[error.code ?? ''] ?? [error.message, 'choose another address']
     throw new CliFailure(`${what}: ${why} (${option})`, EXIT_FAILED, hint)

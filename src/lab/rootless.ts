@@ -70,10 +70,13 @@ function whatForbids(): string {
 }
 
 /**
- * Runs `node SCRIPT ARGS` in a user namespace with this terminal, and gives its exit status. Ctrl-C
- * reaches both of us; the one inside cleans up, and we only wait for it.
+ * Runs `node SCRIPT ARGS` in a user namespace with this terminal, `env` beside our environment, and
+ * gives its exit status. Ctrl-C reaches both of us; the one inside cleans up, and we only wait.
  */
-export function runInUserNamespace(argv: readonly string[]): Promise<number> {
+export function runInUserNamespace(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const [program, ...args] = [...UNSHARE, process.execPath, ...process.execArgv, ...argv]
   const ignore = () => {}
   for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, ignore)
@@ -82,6 +85,7 @@ export function runInUserNamespace(argv: readonly string[]): Promise<number> {
       stdio: 'inherit',
       env: {
         ...process.env,
+        ...env,
         UIPVS_LAB_ROOTLESS: '1',
         // Inside we are user 0, and would look for our labs where root's are.
         UIPVS_LAB_STATE: labsDirectory(),

@@ -13,7 +13,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, isIP, isIPv6 } from 'node:net'
+import { type AddressInfo, isIP, isIPv6, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
 import { parseRulesRequest } from '../control/schema.js'
 import { type LabFeed, type Live, type Moment, momentOf } from './live.js'
@@ -65,14 +65,24 @@ export class WebServer {
 
   /** Listens; the address to open, with the token. */
   async listen(host: string, port: number): Promise<string> {
+    await this.#listen({ host, port, ipv6Only: true })
+    const chosen = (this.#server.address() as AddressInfo).port
+    return `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}/#${this.token}`
+  }
+
+  /** Listens at a unix socket, to which somebody hands on what arrives at `address`. */
+  async listenBehind(path: string, address: string): Promise<string> {
+    await this.#listen({ path })
+    return `http://${address}/#${this.token}`
+  }
+
+  async #listen(where: ListenOptions): Promise<void> {
     // Missing files are told now, and not when somebody looks.
     for (const [file] of Object.values(FILES)) readFileSync(join(PAGE, file))
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen({ host, port, ipv6Only: true }, resolve)
+      this.#server.listen(where, resolve)
     })
-    const chosen = (this.#server.address() as AddressInfo).port
-    return `http://${isIPv6(host) ? `[${host}]` : host}:${chosen}/#${this.token}`
   }
 
   async close(): Promise<void> {

@@ -69,6 +69,13 @@ t.test('on a terminal it stands until Ctrl-C', { skip: needsTerminal }, async (t
   await sleep(300)
   t.equal(readdirSync(LIST).length, 1, 'it stands')
   t.equal(child.exitCode, null)
+  const [, page = '', token = ''] = /(http:\/\/127\.0\.0\.1:\d+\/)#(\S+)/.exec(output) ?? []
+  t.equal((await fetch(page)).status, 200, 'with a page, for this machine only')
+  t.equal((await fetch(`${page}api/events`)).status, 401, 'and for who has the token')
+  const headers = { authorization: `Bearer ${token}` }
+  const events = await fetch(`${page}api/events`, { headers })
+  t.equal(events.status, 200)
+  await events.body?.cancel()
   child.stdin.write('\x03')
   const [status] = await exited
   t.equal(status, 0, 'Ctrl-C is the way out')

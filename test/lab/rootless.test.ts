@@ -112,3 +112,27 @@ t.test('without root: the whole demonstration', { skip, timeout: 90_000 }, async
   t.match(JSON.parse(done.stdout), { rootless: true, failures: [] })
   t.same(readdirSync(LIST), [])
 })
+
+t.test('without root: its page can be opened from outside', { skip }, async (t) => {
+  const program = join(import.meta.dirname, '..', '..', 'src', 'cli', 'uipvs.js')
+  const words = [...AS_NOBODY, process.execPath, program, 'lab', '--web', '127.0.0.1:0']
+  const child = spawn(words[0]!, words.slice(1), {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, HOME: LIST },
+  })
+  const exited = once(child, 'exit')
+  let url = ''
+  for await (const line of createInterface({ input: child.stdout! })) {
+    url = /http:\/\/127\.0\.0\.1:\d+\/#\S+/.exec(line)?.[0] ?? ''
+    if (url !== '') break
+  }
+  const [page = '', token = ''] = url.split('#')
+  const headers = { authorization: `Bearer ${token}` }
+  const act = (body: object) =>
+    fetch(`${page}api/lab`, { method: 'POST', headers, body: JSON.stringify(body) })
+  t.match(await (await act({ do: 'request', count: 1 })).json(), { output: /rs\d: 1/ })
+  child.kill('SIGTERM')
+  await exited
+  await t.rejects(fetch(page), 'nobody listens any more')
+  t.same(readdirSync(LIST), [])
+})

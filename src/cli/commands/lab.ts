@@ -17,7 +17,9 @@ import { SCENES } from '../../lab/scenes/index.js'
 import { isStale, type LabState, listLabs } from '../../lab/state.js'
 import { HOSTS, type Host } from '../../lab/topology.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
-import { LabWeb } from '../lab-web.js'
+import { ANY_PORT, LabWeb, refusalOf } from '../lab-web.js'
+import { PageRelay } from '../page-relay.js'
+import { listening } from '../reports.js'
 
 const ENGINES = ['auto', 'af_xdp', 'af_packet', 'libpcap']
 const DEFAULT_SCENE = 'dr'
@@ -31,16 +33,19 @@ interface LabFlags {
   readonly shell?: string
   readonly name?: string
   readonly vipOnDirector: boolean
-  readonly web?: string
+  /** False: --no-web. */
+  readonly web?: string | false
 }
 
 const EXAMPLES = `
 Examples:
-  uipvs lab                     build it, show it, and let it stand until Ctrl-C
+  uipvs lab                     build it, show it, and let it stand until Ctrl-C; on a terminal
+                                also in a browser, with buttons: prints the address to open
   uipvs lab --once              build it, show it, take it away
   uipvs lab --once --json       the same for a program: one JSON object
   uipvs lab --web 127.0.0.1:8080
-                                the same in a browser, with buttons: prints the address to open
+                                the page at this address, on a terminal or not
+  uipvs lab --no-web            no page
   uipvs lab --keep              let it stand and return
   uipvs lab --shell rs1         a shell in a realserver of a lab that stands
   uipvs lab scenes              what else it can show
@@ -59,7 +64,11 @@ export function register(program: Command): void {
     .option('--json', 'print the result of the demonstration as one JSON object; implies --once')
     .option('--engine <engine>', `how the director takes frames: ${ENGINES.join(', ')}`, 'auto')
     .option('--no-vip-on-director', "leave the VIP off the director's eth0:0 (the article has it)")
-    .option('--web <address:port>', 'show the lab in a browser, live, while it stands')
+    .option(
+      '--web <address:port>',
+      `where a browser sees the lab while it stands (default: ${ANY_PORT}, any port; on a terminal)`,
+    )
+    .option('--no-web', 'offer no page')
     .option('--shell <host>', `a shell in a lab that stands: ${HOSTS.join(', ')}`)
     .option('--name <lab>', 'which lab, for --shell; by default the newest')
     .addHelpText('after', EXAMPLES)
@@ -112,7 +121,8 @@ async function runLab(scene: string, flags: LabFlags): Promise<number> {
     )
   }
   if (flags.shell !== undefined) return openShell(flags.shell, flags.name)
-  if (flags.web !== undefined && (flags.once ?? flags.json ?? flags.keep) === true) {
+  const isBrief = (flags.once ?? flags.json ?? flags.keep) === true
+  if (typeof flags.web === 'string' && isBrief) {
     throw new CliFailure('--web with --once, --json or --keep', EXIT_USAGE, 'leave one of them out')
   }
   const wanted = SCENES.find(({ name }) => name === scene)
@@ -120,12 +130,15 @@ async function runLab(scene: string, flags: LabFlags): Promise<number> {
   if (why !== false) {
     throw new CliFailure(`scene ${scene} cannot be played on this machine`, EXIT_FAILED, why)
   }
+  const stays = !isBrief && process.stdout.isTTY === true
+  const at = flags.web ?? (stays ? ANY_PORT : false)
+  const web = at === false ? null : new LabWeb(at)
   const inside = process.env.UIPVS_LAB_ROOTLESS === '1'
-  if (!inside && !hasRootsRights()) return rootless()
-  return await standAndShow(flags, wanted)
+  if (!inside && !hasRootsRights()) return await rootless(web)
+  return await standAndShow(flags, wanted, web)
 }
 
-async function rootless(): Promise<number> {
+async function rootless(web: LabWeb | null): Promise<number> {
   const why = whyNotRootless()
   if (why !== null) {
     throw new CliFailure(
@@ -137,18 +150,32 @@ async function rootless(): Promise<number> {
   process.stderr.write(
     `uipvs: not root: in a user namespace, which leaves out ${LEFT_OUT_WITHOUT_ROOT}\n`,
   )
-  return runInUserNamespace(process.argv.slice(1))
+  const argv = process.argv.slice(1)
+  if (web === null) return await runInUserNamespace(argv)
+  const relay = new PageRelay()
+  try {
+    const { host, port } = web.address
+    return await runInUserNamespace(
+      argv,
+      await listening(relay.listen(web.address), refusalOf(`${host}:${port}`), '--web'),
+    )
+  } finally {
+    relay.close()
+  }
 }
 
 /** The lab from its first namespace to its last, whatever ends it. */
-async function standAndShow(flags: LabFlags, scene: Scene | undefined): Promise<number> {
+async function standAndShow(
+  flags: LabFlags,
+  scene: Scene | undefined,
+  web: LabWeb | null,
+): Promise<number> {
   const json = flags.json === true
   const paint = paintFor(process.stdout)
   const say = (text: string) => {
     if (!json) process.stdout.write(text)
   }
   let lab: Lab | null = null
-  const web = flags.web === undefined ? null : new LabWeb(flags.web)
   const ended = endOnSignals(() => lab?.down())
   try {
     const engine = scene?.engine ?? flags.engine
@@ -157,20 +184,19 @@ async function standAndShow(flags: LabFlags, scene: Scene | undefined): Promise<
     const done = await Promise.race([work, ended])
     if (json) process.stdout.write(`${JSON.stringify(done, null, 2)}\n`)
     const status = done.failures.length === 0 ? 0 : EXIT_FAILED
-    if (web !== null) {
-      say(`   In a browser, with the token that opens it: ${await web.listen(lab)}\n`)
-      await standUntil(ended)
-      return status
-    }
     if (flags.keep === true) {
       lab.keep()
       say(report.invitation(paint, lab.state))
       lab = null
       return status
     }
-    if (!json && flags.once !== true && process.stdout.isTTY === true) {
-      say(report.invitation(paint, lab.state))
-      say('   Ctrl-C takes the lab away.\n')
+    const isTerminal = process.stdout.isTTY === true
+    if (web !== null || (!json && flags.once !== true && isTerminal)) {
+      if (isTerminal) say(report.invitation(paint, lab.state))
+      if (web !== null) {
+        say(`   In a browser, with the token that opens it: ${await web.listen(lab)}\n`)
+      }
+      if (isTerminal) say('   Ctrl-C takes the lab away.\n')
       await standUntil(ended)
     }
     return status

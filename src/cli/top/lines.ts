@@ -30,6 +30,9 @@ export interface Sorting {
 
 const NOT_SERVED = 'stored, not served'
 const NAME_MIN = 12
+const NAME_TITLE = 'SERVICE / REALSERVER'
+/** Where there is no room for the whole. */
+const NAME_TITLE_SHORT = 'SERVICE'
 /** HOW with a blank before it, WEIGHT, ACTIVE, INACT and three rates. */
 const NUMBERS_COLUMNS = 1 + 6 + 6 + 7 + 7 + 7 + 8 + 8
 
@@ -148,13 +151,13 @@ function nameColumns(r: Report, columns: number): number {
     s.name.length,
     ...s.destinations.map((d) => d.name.length + 2),
   ])
-  const needed = names.reduce((widest, each) => Math.max(widest, each), NAME_MIN)
+  const needed = names.reduce((widest, each) => Math.max(widest, each), NAME_TITLE.length)
   return Math.max(NAME_MIN, Math.min(needed, columns - NUMBERS_COLUMNS))
 }
 
 export function titleLine(r: Report, columns: number): StyledLine {
-  const name = 'SERVICE / REALSERVER'
   const width = nameColumns(r, columns)
+  const name = width < NAME_TITLE.length ? NAME_TITLE_SHORT : NAME_TITLE
   const numbers = ' HOW   WEIGHT ACTIVE  INACT CONN/S   PKT/S  BYTE/S'
   return { text: fit(fitName(name, width) + numbers, columns), style: 'title' }
 }

@@ -157,6 +157,13 @@ t.test('the table at 80 columns', async (t) => {
   )
 })
 
+t.test('the title is whole where there is room, and else a shorter one', async (t) => {
+  const one = makeReport([])
+  t.match(titleLine(one, 80).text, /^SERVICE \/ REALSERVER HOW /)
+  t.match(titleLine(one, 66).text, /^SERVICE {9} HOW /)
+  t.equal(titleLine(one, 12).text, 'SERVICE    ~')
+})
+
 t.test('a name too long is cut in its middle, so that its port stays', async (t) => {
   const report = makeReport([service('TCP  [2001:db8:1111:2222:3333:4444:5555:6666]:8080', [])])
   const [row] = tableLines(report, BY_NAME, 80)
