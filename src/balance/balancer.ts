@@ -227,9 +227,8 @@ export class Balancer {
   chosenTemplate = NONE
 
   #schedule(service: number): number {
-    const scheduler = this.schedulers[service]
     this.peers?.look(service)
-    return scheduler === null ? NONE : scheduler.choose(this.flow)
+    return this.schedulers[service]?.choose(this.flow) ?? NONE
   }
 
   /**

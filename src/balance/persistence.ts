@@ -47,6 +47,13 @@ export class Persistence implements Expirer {
     return NONE
   }
 
+  /** What `find` would say; changes nothing. */
+  peek(service: number, flow: Flow): number {
+    this.#fillKey(service, flow)
+    const template = this.#templates.find(this.#key)
+    return template !== NONE && this.#isValid(template) ? template : NONE
+  }
+
   /** A template for the flow of the last `find`; NONE if there is no room. */
   remember(service: number, destination: number): number {
     const timeout = this.#services.timeout(service) * TICKS_PER_S

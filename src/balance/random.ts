@@ -10,6 +10,15 @@ export class Random {
     this.#state = seed ^ salt || 1
   }
 
+  /** Where it stands: what is put back is drawn again. */
+  get state(): number {
+    return this.#state
+  }
+
+  set state(state: number) {
+    this.#state = state
+  }
+
   /** The next number: any int32 but 0. */
   next(): number {
     let r = this.#state

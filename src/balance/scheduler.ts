@@ -67,6 +67,20 @@ export function isMember({ destinations, service }: Pool, destination: number): 
   return destinations.isAvailable(destination) && destinations.service(destination) === service
 }
 
+/** What a scheduler goes by beside weights and counts, for people. */
+export interface Clue {
+  /**
+   * `last`: chosen last. `level`: of the weights, in this pass. `bucket`, `slot`: of its table.
+   * `holder`: who is in it. `known`: where the address went before. `drawn`: by lot.
+   */
+  readonly name: 'last' | 'level' | 'bucket' | 'slot' | 'holder' | 'known' | 'drawn'
+  /** A number of so many, … */
+  readonly number?: number
+  readonly of?: number
+  /** … or destinations; none: nobody. */
+  readonly destinations?: readonly number[]
+}
+
 /** One candidate as `uipvs explain` shows it. Lower scores win where a scheduler has scores. */
 export interface Candidate {
   readonly destination: number
@@ -77,6 +91,12 @@ export interface Candidate {
 export interface Scheduler {
   /** A destination of this service for this flow, or NONE. */
   choose(flow: Flow): number
+  /** What `choose` would return now. Changes nothing that `choose` would ever notice. */
+  next(flow: Flow): number
+  /** What decides about this flow now, beside the candidates. Changes nothing. */
+  clues(flow: Flow): Clue[]
+  /** Goes on where another instance stood, of the same list, whose clues for this flow these are. */
+  resume(flow: Flow, clues: readonly Clue[]): void
   /** A destination was put at the head of the list. */
   added(destination: number): void
   /** A destination is about to be taken out of the list. */
@@ -100,6 +120,16 @@ export abstract class StatelessScheduler implements Scheduler {
   }
 
   abstract choose(flow: Flow): number
+
+  next(flow: Flow): number {
+    return this.choose(flow)
+  }
+
+  clues(_flow: Flow): Clue[] {
+    return []
+  }
+
+  resume(_flow: Flow, _clues: readonly Clue[]): void {}
 
   /** What `explain` shows of a destination; null if the scheduler has no score. */
   score(_destination: number): number | null {

@@ -9,6 +9,7 @@ import { Agent, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../balance/rule.js'
 import { type BriefTable, whole } from './brief.js'
+import type { ExplainedChoice, NextQuestion } from './choice.js'
 import type { ConnectionListing, Counters, Status, SysctlValues, TableListing } from './listing.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
@@ -122,6 +123,14 @@ export class ControlClient {
 
   async counters(): Promise<Counters> {
     return (await this.#ask('GET', '/v1/counters')) as Counters
+  }
+
+  /**
+   * Whom the director would choose for a connection that has not come.
+   * @throws RulesRefused if there is no such service
+   */
+  async next(question: NextQuestion): Promise<ExplainedChoice> {
+    return (await this.#ask('POST', '/v1/next', question)) as ExplainedChoice
   }
 
   /** Tells the segment again where the VIPs are (gratuitous ARP, unsolicited advertisements). */

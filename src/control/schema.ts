@@ -3,7 +3,9 @@
  * in `balance/rule.ts` say the same to the compiler; `satisfies` keeps the two together.
  */
 import { z } from 'zod'
+import { parseAddress } from '../balance/address.js'
 import type { Rule } from '../balance/rule.js'
+import type { NextQuestion } from './choice.js'
 
 const port = z.int().min(0).max(65_535)
 const seconds = z.int().min(0).max(2_678_400)
@@ -100,10 +102,35 @@ export interface RulesRequest {
   readonly atomic: boolean
 }
 
+const nextQuestion = z.strictObject({
+  service,
+  client: address,
+  clientPort: port.default(40_000),
+  vip: address.optional(),
+  vport: port.optional(),
+})
+
+/** The question, or a sentence about what is wrong with it and where. */
+export function parseNextQuestion(body: unknown): NextQuestion | string {
+  const parsed = nextQuestion.safeParse(body)
+  if (!parsed.success) return sentenceOf(parsed.error)
+  const question: NextQuestion = parsed.data
+  const target = 'fwmark' in question.service ? question.vip : question.service.address
+  const families = [question.client, target ?? question.client].map(
+    (text) => parseAddress(text)?.family,
+  )
+  if (families.includes(undefined)) return 'client, vip: no address'
+  return families[0] === families[1] ? question : 'client: not of the family of the service'
+}
+
+function sentenceOf(error: z.ZodError): string {
+  const issue = error.issues[0]
+  return `${issue.path.length === 0 ? 'the request' : issue.path.join('.')}: ${issue.message}`
+}
+
 /** The request, or a sentence about what is wrong with it and where. */
 export function parseRulesRequest(body: unknown): RulesRequest | string {
   const parsed = rulesRequest.safeParse(body)
   if (parsed.success) return parsed.data satisfies RulesRequest
-  const issue = parsed.error.issues[0]
-  return `${issue.path.length === 0 ? 'the request' : issue.path.join('.')}: ${issue.message}`
+  return sentenceOf(parsed.error)
 }

@@ -9,6 +9,7 @@
  *   GET  /v1/neighbours    realservers and gateways, their MAC addresses and states
  *   GET  /v1/counters      frames by verdict; the engine's numbers
  *   GET  /v1/status        what runs, where, since when
+ *   POST /v1/next          whom a service would choose for a connection that has not come
  *   POST /v1/announce      tells the segment again where the VIPs are
  *
  * A refusal is `{"error": {"code", "subject", "message", "index", "applied"}}` with status 409; a
@@ -21,6 +22,7 @@ import { connect } from 'node:net'
 import { dirname } from 'node:path'
 import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
 import { brief } from './brief.js'
+import type { ExplainedChoice, NextQuestion } from './choice.js'
 import { makeFolder } from './folder.js'
 import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
 
@@ -37,6 +39,7 @@ export interface Controlled {
   neighbours(): Promise<unknown>
   counters(): unknown
   status(): unknown
+  next(question: NextQuestion): Promise<ExplainedChoice | null>
   announce(): Promise<void>
 }
 
@@ -139,6 +142,8 @@ export class ControlServer {
         return answer(response, 200, this.#director.counters())
       case 'GET /v1/status':
         return answer(response, 200, this.#director.status())
+      case 'POST /v1/next':
+        return this.#next(request, response)
       case 'POST /v1/announce':
         await this.#director.announce()
         return answer(response, 200, {})
@@ -163,6 +168,17 @@ export class ControlServer {
     const { error, index, applied } = refusal
     const { code, subject, message } = error
     answer(response, 409, { error: { code, subject, message, index, applied } })
+  }
+
+  async #next(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readJson(request)
+    if (body instanceof Error) return answer(response, 400, wrong(body.message))
+    const { parseNextQuestion } = await this.prepare()
+    const question = parseNextQuestion(body)
+    if (typeof question === 'string') return answer(response, 400, wrong(question))
+    const choice = await this.#director.next(question)
+    if (choice !== null) return answer(response, 200, choice)
+    answer(response, 409, { error: { ...wrong('no such service').error, code: 'ESRCH' } })
   }
 
   async #connections(response: ServerResponse): Promise<void> {

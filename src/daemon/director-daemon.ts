@@ -17,6 +17,7 @@ import { type MarkRule, type Rule, RuleError } from '../balance/rule.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
 import { DEFAULT_KERNEL, type FollowedKernel } from '../balance/thresholds.js'
 import { accountFor, estimateAll, sourceOf } from '../control/accounts.js'
+import { type ExplainedChoice, type NextQuestion, nextChoice } from '../control/choice.js'
 import { ESTIMATION_MS } from '../control/estimator.js'
 import {
   type ConnectionListing,
@@ -311,9 +312,13 @@ export class DirectorDaemon {
     return (await this.#engine?.neighbours()) ?? []
   }
 
-  async announce(): Promise<void> {
-    await this.#engine?.announce()
+  /** Whom it would choose for a connection that has not come; null: it has no such service. */
+  async next(question: NextQuestion): Promise<ExplainedChoice | null> {
+    const asked = this.#engine?.next(question, this.#grain.value)
+    return (await asked) ?? nextChoice(this.#book, question)
   }
+
+  announce = async (): Promise<void> => this.#engine?.announce()
 
   /** Frames by verdict, and the numbers of the engine. */
   counters(): Counters {

@@ -12,7 +12,7 @@ import { SystemCallError } from '../native/libc.js'
 import { SharedMemory, ThreadMemory } from '../native/mapping.js'
 import type { XdpPlan } from '../port/xdp-ground.js'
 import { WorkerMemory } from './memory.js'
-import type { NeighbourReport, Order, Report, WorkerStart } from './messages.js'
+import type { Findings, Order, Report, WorkerStart } from './messages.js'
 
 /** worker.ts and all that it imports, in one file (scripts/bundle.mjs). */
 const WORKER = new URL('./worker.cjs', import.meta.url)
@@ -22,7 +22,7 @@ const WORKER = new URL('./worker.cjs', import.meta.url)
 const CHILD_MEMORY_FD = 4
 
 interface Waiting {
-  resolve(neighbours: NeighbourReport[] | undefined): void
+  resolve(neighbours: Findings): void
   reject(error: Error): void
 }
 
@@ -122,7 +122,7 @@ export class EngineHandle {
   }
 
   /** Sends an order; resolves when the worker has carried it out. */
-  async order(order: Order): Promise<NeighbourReport[] | undefined> {
+  async order(order: Order): Promise<Findings> {
     // Nobody would ever answer.
     if (this.#hasEnded) throw new EngineFailure('the packet engine has ended')
     const id = ++this.#id
@@ -171,7 +171,7 @@ export class EngineHandle {
       this.#ready()
     } else if (message.kind === 'failed') this.#ended(new EngineFailure(message.message))
     else {
-      this.#waiting.get(message.id)?.resolve(message.neighbours)
+      this.#waiting.get(message.id)?.resolve(message)
       this.#waiting.delete(message.id)
     }
   }
@@ -185,7 +185,7 @@ export class EngineHandle {
     this.#ready(reason ?? new EngineFailure('the packet engine was stopped'))
     this.#end(reason)
     for (const waiting of this.#waiting.values()) {
-      if (this.#isStopping) waiting.resolve(undefined)
+      if (this.#isStopping) waiting.resolve({})
       else waiting.reject(reason as Error)
     }
     this.#waiting.clear()

@@ -1,7 +1,9 @@
 /** What the main thread and a worker say to each other. All of it is plain data. */
+
 import type { Limits } from '../balance/limits.js'
 import type { Rule } from '../balance/rule.js'
 import type { FollowedKernel } from '../balance/thresholds.js'
+import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import type { Mode } from '../engine/director-state.js'
 import type { OwnAddresses } from '../engine/link-frames.js'
 import type { ArmMode, Share, SharedVip } from '../engine/port.js'
@@ -65,6 +67,8 @@ export type Order =
     }
   | { readonly do: 'announce' }
   | { readonly do: 'neighbours' }
+  /** Whom it would choose, if a connection came that has not come. */
+  | { readonly do: 'next'; readonly question: NextQuestion }
   | { readonly do: 'stop' }
 
 export interface NeighbourReport {
@@ -76,6 +80,12 @@ export interface NeighbourReport {
   readonly mac: string | null
 }
 
+/** What a worker tells beside having carried out an order. */
+export interface Findings {
+  readonly neighbours?: readonly NeighbourReport[]
+  readonly choice?: ExplainedChoice | null
+}
+
 /** To a worker: orders are answered, in order, by their number. */
 export interface Request {
   readonly id: number
@@ -84,5 +94,5 @@ export interface Request {
 
 export type Report =
   | { readonly kind: 'ready'; readonly modes: readonly ArmMode[]; readonly plan?: XdpPlan }
-  | { readonly kind: 'done'; readonly id: number; readonly neighbours?: NeighbourReport[] }
+  | ({ readonly kind: 'done'; readonly id: number } & Findings)
   | { readonly kind: 'failed'; readonly message: string }

@@ -16,6 +16,7 @@ import type { Balancer } from '../balance/balancer.js'
 import type { Limits } from '../balance/limits.js'
 import { Peers } from '../balance/peers.js'
 import { SCHEDULERS } from '../balance/schedulers/index.js'
+import { nextChoice } from '../control/choice.js'
 import { ANSWERS_PER_SECOND } from '../engine/director-state.js'
 import { Director } from '../engine/forward.js'
 import { Loop, TICK_INTERVAL_MS } from '../engine/loop.js'
@@ -28,7 +29,7 @@ import { formatIpv4, formatIpv6, formatMac } from '../wire/address.js'
 import { allowInlining } from './inlining.js'
 import { LoopMeter } from './loop-meter.js'
 import { WorkerMemory } from './memory.js'
-import type { NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
+import type { Findings, NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 
 /**
  * How long the worker looks in vain before it sleeps: about what going to sleep and waking cost. By
@@ -67,6 +68,7 @@ function meet(memories: WorkerMemory[], index: number, own: Balancer, limits: Li
 
 class Engine {
   readonly #port: Port
+  readonly #rules: RuleBook
   readonly #director: Director
   readonly #loop: Loop
   readonly #memory: WorkerMemory
@@ -88,6 +90,7 @@ class Engine {
     const ownSeed = (seed + Math.imul(index, SEED_STEP)) | 0
     const rules = new RuleBook(this.#memory.region, limits, ownSeed, SCHEDULERS, { kernel })
     if (memories.length > 1) rules.balancer.peers = meet(memories, index, rules.balancer, limits)
+    this.#rules = rules
     this.#port = port
     const { arms, outbox } = port
     const answersPerSecond = Math.ceil(ANSWERS_PER_SECOND / memories.length)
@@ -127,7 +130,7 @@ class Engine {
   }
 
   /** Carries out an order; what it reports beside being done. */
-  obey(order: Order): NeighbourReport[] | undefined {
+  obey(order: Order): Findings {
     const director = this.#director
     director.begin(performance.now())
     switch (order.do) {
@@ -151,12 +154,14 @@ class Engine {
         director.announce()
         break
       case 'neighbours':
-        return this.#neighbours()
+        return { neighbours: this.#neighbours() }
+      case 'next':
+        return { choice: nextChoice(this.#rules, order.question) }
       case 'stop':
         this.isStopped = true
         this.#port.close()
     }
-    return undefined
+    return {}
   }
 
   #neighbours(): NeighbourReport[] {
@@ -212,11 +217,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
       const got = receiveMessageOnPort(channel)
       if (got !== undefined) {
         const { id, order } = got.message as Request
-        const neighbours = engine.obey(order)
-        report(
-          channel,
-          neighbours === undefined ? { kind: 'done', id } : { kind: 'done', id, neighbours },
-        )
+        report(channel, { kind: 'done', id, ...engine.obey(order) })
         nextLook = now
         lastOrder = now
         continue
@@ -243,12 +244,7 @@ async function runProcess(send: (message: Report) => void): Promise<void> {
   process.on('message', (message: WorkerStart | Request) => {
     try {
       if ('order' in message) {
-        const neighbours = engine?.obey(message.order)
-        send(
-          neighbours === undefined
-            ? { kind: 'done', id: message.id }
-            : { kind: 'done', id: message.id, neighbours },
-        )
+        send({ kind: 'done', id: message.id, ...engine?.obey(message.order) })
         if (engine?.isStopped) process.disconnect()
         return
       }

@@ -4,14 +4,17 @@
  * out; if one ends, all end.
  */
 
+import { parseAddress } from '../balance/address.js'
+import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import type { LoopTimes } from '../control/listing.js'
 import { Live } from '../control/live.js'
-import type { ArmMode } from '../engine/port.js'
+import type { ArmMode, Share } from '../engine/port.js'
 import { Wakeup } from '../native/eventfd.js'
+import { workerOf } from '../port/share.js'
 import { EngineHandle, type EngineOptions, makeMemory } from './engine-handle.js'
 import { loopTimes, sumOfLoops } from './loop-meter.js'
 import type { CellName } from './memory.js'
-import type { NeighbourReport, Order } from './messages.js'
+import type { Findings, NeighbourReport, Order } from './messages.js'
 
 /** Numbers of the engine that say how a worker stands: of several the greatest is shown. */
 const NOT_SUMMED: readonly CellName[] = [
@@ -97,13 +100,25 @@ export class Workers {
   /** Each has its own neighbours; where they differ, one that has a MAC address is told. */
   async neighbours(): Promise<NeighbourReport[]> {
     const known = new Map<string, NeighbourReport>()
-    for (const reports of await this.#each(() => ({ do: 'neighbours' }))) {
-      for (const report of reports ?? []) {
+    for (const { neighbours } of await this.#each(() => ({ do: 'neighbours' }))) {
+      for (const report of neighbours ?? []) {
         const key = `${report.arm} ${report.address}`
         if ((known.get(key)?.mac ?? null) === null) known.set(key, report)
       }
     }
     return [...known.values()]
+  }
+
+  /** Whom the worker of this client would choose; each knows its own clients. */
+  async next(
+    question: NextQuestion,
+    grain: Pick<Share, 'mask4' | 'prefix6'>,
+  ): Promise<ExplainedChoice | null> {
+    const { family, words } = parseAddress(question.client) ?? { family: 4, words: [0] }
+    const { count } = this
+    const key = family === 4 ? [words[0]] : words
+    const handle = this.#handles[workerOf(key, { ...grain, count })]
+    return (await handle.order({ do: 'next', question })).choice ?? null
   }
 
   async stop(): Promise<void> {
@@ -132,7 +147,7 @@ export class Workers {
     return this.#handles.map(({ memory }) => memory.get('frames'))
   }
 
-  #each(order: (index: number) => Order): Promise<(NeighbourReport[] | undefined)[]> {
+  #each(order: (index: number) => Order): Promise<Findings[]> {
     return Promise.all(this.#handles.map((handle, i) => handle.order(order(i))))
   }
 }

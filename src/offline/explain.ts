@@ -12,6 +12,7 @@ import { SCTP_STATES } from '../balance/sctp-state.js'
 import { SERVICE_ONE_PACKET } from '../balance/service.js'
 import { TCP_STATES } from '../balance/tcp-state.js'
 import { TICK_MS } from '../balance/timer-wheel.js'
+import { candidatesOf, choiceOf, cluesOf, realserverText } from '../control/choice.js'
 import { HOP_LOCAL } from '../engine/director-state.js'
 import { Outbox } from '../engine/port.js'
 import { DESTINATION_GONE, ENDINGS, NO_DESTINATION, type Verdict } from '../engine/verdict.js'
@@ -21,7 +22,6 @@ import { formatMac } from '../wire/address.js'
 import { describe } from '../wire/describe.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as ipv4 from '../wire/ipv4.js'
-import { candidatesOf, choiceOf } from './choice.js'
 import { destinationByMac, type Found, findConnection } from './connection-of.js'
 import type {
   ExplainedChange,
@@ -31,7 +31,7 @@ import type {
   Explanation,
 } from './explanation.js'
 import { addressText, type Flow, flowText, frameText, quotedFlow, readFlow } from './flow.js'
-import { Ledger, realserverText } from './ledger.js'
+import { Ledger } from './ledger.js'
 import { OfflineDirector, type OfflineOptions } from './offline-director.js'
 import { DEFAULT_MTU, type Mac, macText, offlineArm } from './surroundings.js'
 
@@ -86,7 +86,10 @@ export class Explainer {
     const before = asked === null ? null : findConnection(balancer, asked)
     const connectionBefore = before === null ? null : this.#connection(before)
     const matched = flow === null ? NONE : this.#service(flow)
-    const candidates = matched === NONE ? [] : candidatesOf(book, matched)
+    const standing = {
+      candidates: matched === NONE ? [] : candidatesOf(book, matched),
+      clues: matched === NONE ? [] : cluesOf(book, matched),
+    }
     const templates = balancer.templates.count
     const connections = this.#connectionsEver()
     const ledger = new Ledger(book, loop.counts)
@@ -98,7 +101,7 @@ export class Explainer {
     const destination = this.#destinationOf(before, after, isOpened, matched)
     const isChosen = isOpened || verdict === NO_DESTINATION
     const choice = isChosen
-      ? choiceOf(book, matched, candidates, isOpened ? destination : NONE, {
+      ? choiceOf(book, matched, standing, isOpened ? destination : NONE, {
           isByTemplate: balancer.chosenTemplate !== NONE && balancer.templates.count === templates,
         })
       : null
@@ -177,6 +180,7 @@ export class Explainer {
     asked.client.set(flow.source)
     asked.vip.set(flow.destination)
     asked.vipPort = port
+    asked.clientPort = flow.ports >>> 16
     const mark = marks.of(asked)
     return services.match(flow.family, flow.protocol, w0, w1, w2, w3, port, mark)
   }

@@ -2,6 +2,7 @@
  * What `uipvs explain` has to say about one frame, as a value: `--json` prints it as it is,
  * print-explanation.ts for people.
  */
+import type { ExplainedChoice } from '../control/choice.js'
 import type { Action } from '../engine/verdict.js'
 import type { MacOrigin } from './offline-director.js'
 
@@ -24,29 +25,6 @@ export interface ExplainedConnection {
   /** Seconds until it expires, rounded down. */
   readonly expires: number
   readonly packets: number
-}
-
-export interface ExplainedCandidate {
-  readonly realserver: string
-  readonly weight: number
-  readonly active: number
-  readonly inactive: number
-  /** Null if the scheduler has none. */
-  readonly score: number | null
-  readonly eligible: boolean
-  /** Why it is not eligible; empty if it is. */
-  readonly reason: string
-  readonly isChosen: boolean
-}
-
-export interface ExplainedChoice {
-  readonly scheduler: string
-  /** In the order of the scheduler's list: last added first. */
-  readonly candidates: readonly ExplainedCandidate[]
-  readonly chosen: string | null
-  /** `template`: persistence decided, and the scheduler was not asked. */
-  readonly by: 'scheduler' | 'template' | null
-  readonly why: string
 }
 
 export interface ExplainedChange {

@@ -6,9 +6,9 @@
 import type { RuleBook } from '../balance/apply.js'
 import { STAT_COUNT } from '../balance/destination.js'
 import { serviceText } from '../balance/judge.js'
+import { realserverText } from '../control/choice.js'
 import { ENDINGS } from '../engine/verdict.js'
 import type { ExplainedCounter } from './explanation.js'
-import { endpointText } from './flow.js'
 
 /** By STAT_ index. */
 const STATISTICS = ['connections', 'packets in', 'bytes in', 'packets out', 'bytes out'] as const
@@ -65,11 +65,4 @@ function cellsOf(book: RuleBook): Cell[] {
 
 function verdictCells(verdicts: Float64Array): Cell[] {
   return ENDINGS.map(({ name }, i) => ({ of: 'verdict', name, read: () => verdicts[i] }))
-}
-
-/** A destination as `192.168.1.2:80`, by its slot. */
-export function realserverText(book: RuleBook, slot: number): string {
-  const { destinations } = book.balancer
-  const words = Int32Array.from([0, 1, 2, 3], (word) => destinations.address(slot, word))
-  return endpointText(destinations.family(slot), words, destinations.port(slot))
 }

@@ -1,13 +1,10 @@
 /** An explanation for people: one numbered step a question, 100 columns at most. */
+
+import type { ExplainedChoice, ExplainedClue } from '../control/choice.js'
 import type { Action } from '../engine/verdict.js'
 import { hexPair } from '../lab/hex-pair.js'
 import type { Paint } from '../lab/paint.js'
-import type {
-  ExplainedChoice,
-  ExplainedLayer,
-  ExplainedLookup,
-  Explanation,
-} from './explanation.js'
+import type { ExplainedLayer, ExplainedLookup, Explanation } from './explanation.js'
 import { COLUMNS, wrapped } from './wrap.js'
 
 const LABEL_COLUMNS = 15
@@ -97,6 +94,11 @@ function lookupLines({ key, isRelated, before, outcome }: ExplainedLookup): stri
   return wrapped(`${how}: ${what}, ${before.state}, to ${before.realserver}`, TEXT_COLUMNS)
 }
 
+/** Whom a running director would choose, below an explanation. */
+export function wouldChooseText(choice: ExplainedChoice, paint: Paint): string {
+  return `${stepText(' = would choose', choiceLines(choice, paint))}\n`
+}
+
 function choiceLines(choice: ExplainedChoice, paint: Paint): string[] {
   const width = Math.max(21, ...choice.candidates.map((each) => each.realserver.length))
   const rows = choice.candidates.map((each) => {
@@ -112,7 +114,27 @@ function choiceLines(choice: ExplainedChoice, paint: Paint): string[] {
   const head = `  ${'realserver'.padEnd(width)}  weight  active  inactive       score`
   const table = rows.length === 0 ? [] : [paint.dim(head), ...rows]
   const who = choice.chosen === null ? 'nobody' : choice.chosen
-  return [...table, ...wrapped(`${who}: ${choice.why}`, TEXT_COLUMNS)]
+  const clues = choice.clues.map(clueText).join('; ')
+  return [
+    ...table,
+    ...(clues === '' ? [] : wrapped(clues, TEXT_COLUMNS)),
+    ...wrapped(`${who}: ${choice.why}`, TEXT_COLUMNS),
+  ]
+}
+
+const CLUES: Readonly<Record<ExplainedClue['name'], string>> = {
+  last: 'chosen last',
+  level: 'level of this pass',
+  bucket: 'bucket of the table',
+  slot: 'slot of the table',
+  holder: 'in it',
+  known: 'where this address went before',
+  drawn: 'drawn',
+}
+
+function clueText({ name, number, of, realservers }: ExplainedClue): string {
+  const who = realservers?.length === 0 ? 'nobody' : realservers?.join(', ')
+  return `${CLUES[name]}: ${who ?? `${number} of ${of}`}`
 }
 
 function stateLines({ outcome, before, after }: ExplainedLookup): string[] {

@@ -6,13 +6,13 @@
 
 import { STAT_CONNECTIONS, STAT_IN_BYTES, STAT_IN_PACKETS } from '../balance/destination.js'
 import { serviceText } from '../balance/judge.js'
+import { realserverText } from '../control/choice.js'
 import { type Action, ENDINGS, FORWARDED } from '../engine/verdict.js'
 import type { CapturedFrame, CaptureProblem } from '../port/captured-frame.js'
 import { ReplayPort, readCapture, type SettledFrame } from '../port/replay.js'
 import { servedBy } from './connection-of.js'
 import { lookForDirector } from './director-mac.js'
 import { frameText, readFlow } from './flow.js'
-import { realserverText } from './ledger.js'
 import { OfflineDirector, type OfflineOptions } from './offline-director.js'
 import {
   DEFAULT_DIRECTOR_MAC,

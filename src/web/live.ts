@@ -3,6 +3,7 @@
  * control socket (`uipvs lab --web`).
  */
 import type { Rule, RuleError } from '../balance/rule.js'
+import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import { type ControlClient, RulesRefused } from '../control/client.js'
 import type { ConnectionListing, Counters, Status, TableListing } from '../control/listing.js'
 import type { LabDone, LabStateNow, Moment, WireEvent } from './moment.js'
@@ -21,6 +22,8 @@ export interface Live {
   connections(most: number): Promise<readonly ConnectionListing[]>
   /** Carries out rules, all or none; the sentence of a refusal. */
   apply(rules: readonly Rule[]): Promise<string | null>
+  /** Whom it would choose next; null if it has no such service. */
+  next(question: NextQuestion): Promise<ExplainedChoice | null>
 }
 
 /** What a lab offers beside its director. */
@@ -48,6 +51,7 @@ export interface DirectorHere {
   table(): Promise<TableListing>
   counters(): Counters
   connections(): Iterable<ConnectionListing>
+  next(question: NextQuestion): Promise<ExplainedChoice | null>
   apply(rules: readonly Rule[], atomic: boolean): Promise<{ readonly error: RuleError } | null>
 }
 
@@ -55,6 +59,7 @@ export interface DirectorHere {
 export function liveHere(director: DirectorHere): Live {
   return {
     status: async () => director.status(),
+    next: (question) => director.next(question),
     table: () => director.table(),
     counters: async () => director.counters(),
     connections: async (most) => {
@@ -72,6 +77,11 @@ export function liveHere(director: DirectorHere): Live {
 export function liveThere(client: ControlClient): Live {
   return {
     status: () => client.status(),
+    next: (question) =>
+      client.next(question).catch((error: unknown) => {
+        if (error instanceof RulesRefused) return null
+        throw error
+      }),
     table: () => client.table(),
     counters: () => client.counters(),
     connections: async (most) => {

@@ -6,6 +6,7 @@
  *   GET  /                       the live page; /index.html the page without a director
  *   GET  /api/events             a moment of the director twice a second (server-sent events)
  *   POST /api/rules              {"rules": […]}, as /v1/rules of the control socket
+ *   POST /api/next               as /v1/next of the control socket
  *   POST /api/lab                {"do": "…", …}: see lab-actions.ts; only in a lab
  *
  * Only addresses are taken as Host: a name could be made to point here by somebody's DNS.
@@ -15,7 +16,7 @@ import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, isIP, isIPv6, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
-import { parseRulesRequest } from '../control/schema.js'
+import { parseNextQuestion, parseRulesRequest } from '../control/schema.js'
 import { type LabFeed, type Live, type Moment, momentOf } from './live.js'
 
 /** Where the build puts the page, seen from build/src/web. */
@@ -111,6 +112,8 @@ export class WebServer {
         return this.#events(response)
       case 'POST /api/rules':
         return this.#rules(request, response)
+      case 'POST /api/next':
+        return this.#next(request, response)
       case 'POST /api/lab':
         return this.#lab(request, response)
       default:
@@ -186,6 +189,15 @@ export class WebServer {
     if (typeof parsed === 'string') return tell(response, 400, { error: parsed })
     const refusal = await this.#options.live.apply(parsed.rules)
     tell(response, refusal === null ? 200 : 409, refusal === null ? {} : { error: refusal })
+  }
+
+  async #next(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await readJson(request)
+    const question = body instanceof Error ? body.message : parseNextQuestion(body)
+    if (typeof question === 'string') return tell(response, 400, { error: question })
+    const choice = await this.#options.live.next(question)
+    if (choice === null) tell(response, 409, { error: 'there is no such service' })
+    else tell(response, 200, choice)
   }
 
   async #lab(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -66,6 +66,14 @@ const schema = z.strictObject({
           isChosen: z.boolean(),
         }),
       ),
+      clues: z.array(
+        z.strictObject({
+          name: z.enum(['last', 'level', 'bucket', 'slot', 'holder', 'known', 'drawn']),
+          number: z.number().int().optional(),
+          of: z.number().int().optional(),
+          realservers: z.array(z.string()).optional(),
+        }),
+      ),
       chosen: z.string().nullable(),
       by: z.enum(['scheduler', 'template']).nullable(),
       why: z.string(),
@@ -260,8 +268,16 @@ t.test('with the rules of a running director', async (t) => {
   client.close()
   const done = uipvs(['explain', '--control', socket, '--json', ...SYN])
   t.equal(done.stderr, '')
-  const live = schema.parse(JSON.parse(done.stdout))
+  const { running, ...explained } = JSON.parse(done.stdout)
+  const live = schema.parse(explained)
+  t.match(
+    running,
+    { scheduler: live.choice?.scheduler, by: 'scheduler' },
+    'what it would do itself',
+  )
+  t.same(running, live.choice, 'and it has had no connection either')
   t.same(live, explainJson(['--mode', 'kernel', ...SYN]), 'as from the file that it was given')
   const text = uipvs(['explain', '--control', socket, ...SYN]).stdout
   t.match(text, /^With the rules of the running director\. Its connections are not known here/)
+  t.match(text, /\n = would choose +realserver +weight +active +inactive +score\n/)
 })

@@ -1,5 +1,9 @@
 import t from 'tap'
-import { parseRulesRequest, type RulesRequest } from '../../src/control/schema.js'
+import {
+  parseNextQuestion,
+  parseRulesRequest,
+  type RulesRequest,
+} from '../../src/control/schema.js'
 import { BAD_REQUESTS } from './bad-requests.js'
 
 const service = { protocol: 'tcp', address: '10.0.0.1', port: 80 }
@@ -73,4 +77,19 @@ t.test('what makes no sense is answered by a sentence that says where', async (t
     t.match(typeof answer, 'string', sentence)
     t.match(answer, where, sentence)
   }
+})
+
+t.test('questions about the next choice', async (t) => {
+  t.same(parseNextQuestion({ service, client: '10.0.0.9' }), {
+    service,
+    client: '10.0.0.9',
+    clientPort: 40_000,
+  })
+  const mark = { fwmark: 7, family: 'inet6' }
+  const marked = { service: mark, client: '2001:db8::1', vip: '2001:db8::2', vport: 80 }
+  t.same(parseNextQuestion(marked), { ...marked, clientPort: 40_000 })
+  t.match(parseNextQuestion({ service, client: 'nobody' }), /no address/)
+  t.match(parseNextQuestion({ service, client: '2001:db8::1' }), /not of the family/)
+  t.match(parseNextQuestion({ ...marked, client: '10.0.0.9' }), /not of the family/)
+  t.match(parseNextQuestion({ service }), /^client: /)
 })

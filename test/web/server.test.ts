@@ -137,6 +137,7 @@ t.test('a director that does not answer is told, and its return as well', async 
     counters: there.counters,
     connections: there.connections,
     apply: there.apply,
+    next: there.next,
   }
   const server = new WebServer({ live })
   t.teardown(() => server.close())

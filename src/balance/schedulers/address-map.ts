@@ -41,10 +41,16 @@ export class AddressMap {
     this.#dropped = dropped
   }
 
-  /** The entry of an address, used now; or NONE. */
-  use(address: Int32Array, now: number): number {
+  /** The entry of an address, or NONE. */
+  find(address: Int32Array): number {
     let entry = this.#buckets[hash32(fold(address), BUCKET_BITS)]
     while (entry !== NONE && !this.#has(entry, address)) entry = this.#next[entry]
+    return entry
+  }
+
+  /** The entry of an address, used now; or NONE. */
+  use(address: Int32Array, now: number): number {
+    const entry = this.find(address)
     if (entry !== NONE) this.#used[entry] = now
     return entry
   }

@@ -3,7 +3,7 @@
  * for caches that serve many addresses. One virtual address always goes to one destination; if that
  * may not be chosen, nobody is.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
 import { fold, hash32 } from './hash.js'
 
 const NONE = -1
@@ -21,6 +21,15 @@ export class DestinationHashing extends StatelessScheduler {
     const { destinations } = this.pool
     const d = this.#buckets[hash32(fold(flow.vip), BITS)]
     return d !== NONE && destinations.isEligible(d) ? d : NONE
+  }
+
+  override clues(flow: Flow): Clue[] {
+    const number = hash32(fold(flow.vip), BITS)
+    const holder = this.#buckets[number]
+    return [
+      { name: 'bucket', number, of: this.#buckets.length },
+      { name: 'holder', destinations: holder === NONE ? [] : [holder] },
+    ]
   }
 
   override added(_destination: number): void {

@@ -3,7 +3,7 @@
  * address has a set of destinations, which grows when the least loaded of them has too much, and
  * shrinks by the most loaded when it has not changed for `lblcr_expiration`, a day.
  */
-import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
 import { TICKS_PER_S } from '../timer-wheel.js'
 import { AddressMap, doubled } from './address-map.js'
 import { isOverloaded } from './lblc.js'
@@ -45,6 +45,40 @@ export class ReplicatedLocality extends StatelessScheduler {
       if (made !== NONE) this.#insert(made, destination, now)
     }
     return destination
+  }
+
+  override next(flow: Flow): number {
+    const entry = this.#found(flow)
+    const least = entry === NONE ? NONE : this.#least(this.#map.value[entry])
+    return least !== NONE && !isOverloaded(this.pool, least) ? least : leastLoaded(this.pool)
+  }
+
+  override clues(flow: Flow): Clue[] {
+    const entry = this.#found(flow)
+    const destinations: number[] = []
+    const head = entry === NONE ? NONE : this.#map.value[entry]
+    for (let element = head; element !== NONE; element = this.#next[element]) {
+      if (isMember(this.pool, this.#destination[element])) {
+        destinations.push(this.#destination[element])
+      }
+    }
+    return [{ name: 'known', destinations }]
+  }
+
+  override resume(flow: Flow, clues: readonly Clue[]): void {
+    const known = clues[0]?.destinations ?? []
+    if (known.length === 0) return
+    const now = this.pool.now()
+    const entry = this.#map.add(flow.vip, NONE, now)
+    // Each goes to the head of the set: the last one first.
+    for (let i = known.length - 1; i >= 0; i--) this.#insert(entry, known[i], now)
+  }
+
+  /** The entry of a flow, which is not used by that. */
+  #found(flow: Flow): number {
+    const { sysctls, now } = this.pool
+    this.#map.collect(now(), sysctls.lblcr_expiration * TICKS_PER_S)
+    return this.#map.find(flow.vip)
   }
 
   override score(destination: number): number | null {

@@ -6,7 +6,7 @@
  *
  * If the one found may not be chosen nobody is, unless `mh-fallback` lets others take its place.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
 import { fold, sipHash } from './hash.js'
 import { FLAG_FALLBACK, FLAG_PORT } from './sh.js'
 
@@ -36,8 +36,7 @@ export class MaglevHashing extends StatelessScheduler {
   choose(flow: Flow): number {
     const { services, destinations, service } = this.pool
     const flags = services.schedulerFlags(service)
-    const port = (flags & FLAG_PORT) !== 0 ? flow.clientPort : 0
-    const source = (port + fold(flow.client)) | 0
+    const source = this.#sourceOf(flow)
     const slot = sipHash(source, KEY_OFFSET) % SLOTS
     const first = this.#slots[slot]
     if (first === NONE || destinations.isEligible(first)) return first
@@ -49,6 +48,23 @@ export class MaglevHashing extends StatelessScheduler {
       if (destinations.isEligible(d)) return d
     }
     return NONE
+  }
+
+  /** What is hashed of a client. */
+  #sourceOf(flow: Flow): number {
+    const { services, service } = this.pool
+    const flags = services.schedulerFlags(service)
+    const port = (flags & FLAG_PORT) !== 0 ? flow.clientPort : 0
+    return (port + fold(flow.client)) | 0
+  }
+
+  override clues(flow: Flow): Clue[] {
+    const number = sipHash(this.#sourceOf(flow), KEY_OFFSET) % SLOTS
+    const holder = this.#slots[number]
+    return [
+      { name: 'slot', number, of: SLOTS },
+      { name: 'holder', destinations: holder === NONE ? [] : [holder] },
+    ]
   }
 
   override added(_destination: number): void {

@@ -5,7 +5,7 @@
  * The cursor stands on the destination returned last, or before the head of the list. Deleting that
  * destination moves the cursor to its predecessor, so that its successor is next.
  */
-import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
 import type { Turn } from '../turn.js'
 
 const NONE = -1
@@ -25,6 +25,25 @@ export class RoundRobin extends StatelessScheduler {
     const d = this.#after(this.#cursor)
     if (d !== NONE) this.#cursor = d
     return d
+  }
+
+  override next(_flow: Flow): number {
+    return this.#after(this.#last)
+  }
+
+  override clues(_flow: Flow): Clue[] {
+    const last = this.#last
+    return [{ name: 'last', destinations: last === NONE ? [] : [last] }]
+  }
+
+  override resume(_flow: Flow, clues: readonly Clue[]): void {
+    this.#cursor = clues[0]?.destinations?.[0] ?? NONE
+  }
+
+  /** The cursor, this worker's or that of all. */
+  get #last(): number {
+    const { turn } = this.pool
+    return turn === null ? this.#cursor : this.#own(turn.load() - 1)
   }
 
   /** The word of the turn is the cursor + 1. */
@@ -65,9 +84,9 @@ export class RoundRobin extends StatelessScheduler {
 
   /** Places after the cursor: 1 is next. */
   override score(destination: number): number | null {
-    const { services, destinations, service, turn } = this.pool
+    const { services, destinations, service } = this.pool
     let place = 0
-    let d = turn === null ? this.#cursor : this.#own(turn.load() - 1)
+    let d = this.#last
     for (let i = services.destinations(service); i > 0; i--) {
       d = d === NONE ? services.head(service) : destinations.next(d)
       if (d === NONE) d = services.head(service)

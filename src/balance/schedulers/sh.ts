@@ -3,7 +3,7 @@
  * too) to a destination, each of which has as many buckets in turn as its weight says. If the one
  * found may not be chosen nobody is, unless `sh-fallback` lets others take its place.
  */
-import { type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, type Pool, StatelessScheduler } from '../scheduler.js'
 import { fold, hash32 } from './hash.js'
 
 const NONE = -1
@@ -24,8 +24,7 @@ export class SourceHashing extends StatelessScheduler {
   choose(flow: Flow): number {
     const { services, destinations, service } = this.pool
     const flags = services.schedulerFlags(service)
-    const port = (flags & FLAG_PORT) !== 0 ? flow.clientPort : 0
-    const hash = hash32((port + fold(flow.client)) | 0, BITS)
+    const hash = this.#bucketOf(flow)
     const first = this.#buckets[hash]
     if (first === NONE || destinations.isEligible(first)) return first
     if ((flags & FLAG_FALLBACK) === 0) return NONE
@@ -36,6 +35,22 @@ export class SourceHashing extends StatelessScheduler {
       if (destinations.isEligible(d)) return d
     }
     return NONE
+  }
+
+  #bucketOf(flow: Flow): number {
+    const { services, service } = this.pool
+    const flags = services.schedulerFlags(service)
+    const port = (flags & FLAG_PORT) !== 0 ? flow.clientPort : 0
+    return hash32((port + fold(flow.client)) | 0, BITS)
+  }
+
+  override clues(flow: Flow): Clue[] {
+    const number = this.#bucketOf(flow)
+    const holder = this.#buckets[number]
+    return [
+      { name: 'bucket', number, of: this.#buckets.length },
+      { name: 'holder', destinations: holder === NONE ? [] : [holder] },
+    ]
   }
 
   override added(_destination: number): void {

@@ -4,11 +4,15 @@
  * weight. Nearly as even as asking all of them, and new clients do not all run to the one that has
  * just come.
  */
-import { type Flow, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, StatelessScheduler } from '../scheduler.js'
 
 const NONE = -1
 
 export class TwoChoices extends StatelessScheduler {
+  /** The two that were drawn last. */
+  #drawn1 = NONE
+  #drawn2 = NONE
+
   choose(_flow: Flow): number {
     const { services, destinations, service, random, overhead } = this.pool
     let total = 0
@@ -29,10 +33,25 @@ export class TwoChoices extends StatelessScheduler {
       if (choice2 === NONE && left2 <= 0) choice2 = d
       if (choice1 !== NONE && choice2 !== NONE) break
     }
+    this.#drawn1 = choice1
+    this.#drawn2 = choice2
     // Linux multiplies ints here, which may overflow.
     const product1 = Math.imul(destinations.weight(choice2), overhead(choice1))
     const product2 = Math.imul(destinations.weight(choice1), overhead(choice2))
     return product1 > product2 ? choice2 : choice1
+  }
+
+  override next(flow: Flow): number {
+    const { random } = this.pool
+    const { state } = random
+    const next = this.choose(flow)
+    random.state = state
+    return next
+  }
+
+  override clues(flow: Flow): Clue[] {
+    const destinations = this.next(flow) === NONE ? [] : [this.#drawn1, this.#drawn2]
+    return [{ name: 'drawn', destinations }]
   }
 
   override score(destination: number): number | null {

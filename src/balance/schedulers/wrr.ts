@@ -12,7 +12,7 @@
  * high bits. Levels that do not fit beside the cursor (8191 and more, with the usual number of
  * destinations) are not shared: then each worker goes round by itself.
  */
-import { type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
+import { type Clue, type Flow, isMember, type Pool, StatelessScheduler } from '../scheduler.js'
 import type { Turn } from '../turn.js'
 
 const NONE = -1
@@ -44,6 +44,35 @@ export class WeightedRoundRobin extends StatelessScheduler {
       const d = this.#next()
       if (turn.swap(seen, this.#word()) || d === NONE) return d
     }
+  }
+
+  override next(_flow: Flow): number {
+    if (this.#maxWeight === 0) return NONE
+    const [cursor, level] = this.#standing()
+    const d = this.#next()
+    this.#cursor = cursor
+    this.#currentWeight = level
+    return d
+  }
+
+  override clues(_flow: Flow): Clue[] {
+    const [cursor, number] = this.#standing()
+    return [
+      { name: 'last', destinations: cursor === NONE ? [] : [cursor] },
+      { name: 'level', number, of: this.#maxWeight },
+    ]
+  }
+
+  override resume(_flow: Flow, [last, level]: readonly Clue[]): void {
+    this.#cursor = last?.destinations?.[0] ?? NONE
+    this.#currentWeight = level?.number ?? this.#maxWeight
+  }
+
+  /** Cursor and level, as all workers have them. */
+  #standing(): [cursor: number, level: number] {
+    const turn = this.#turn()
+    if (turn !== null) this.#take(turn.load())
+    return [this.#cursor, this.#currentWeight]
   }
 
   /** What is shared with other workers, if there are any and the level fits. */

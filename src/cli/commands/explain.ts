@@ -1,12 +1,15 @@
 /** `uipvs explain`: what the director does with one frame, step by step, and why. */
 import type { Command } from 'commander'
+import type { ExplainedChoice } from '../../control/choice.js'
+import { RulesRefused } from '../../control/client.js'
 import { paintFor } from '../../lab/paint.js'
 import { lookForDirector } from '../../offline/director-mac.js'
 import { Explainer } from '../../offline/explain.js'
 import type { Explanation } from '../../offline/explanation.js'
 import { macForVip } from '../../offline/mac-for-vip.js'
 import { BadPacket, packetFrame, parseHex } from '../../offline/packet-text.js'
-import { explanationText } from '../../offline/print-explanation.js'
+import { explanationText, wouldChooseText } from '../../offline/print-explanation.js'
+import { questionOf } from '../../offline/question.js'
 import { DEFAULT_DIRECTOR_MAC, type Mac, vipKeysOf } from '../../offline/surroundings.js'
 import { LARGEST_FRAME, LINK_ETHERNET } from '../../port/captured-frame.js'
 import { readCapture } from '../../port/replay.js'
@@ -22,6 +25,7 @@ import {
   SURROUNDINGS_HELP,
   wholeNumber,
 } from '../offline-options.js'
+import { withDirector } from '../running-director.js'
 
 const HELP = `
 Examples:
@@ -34,7 +38,8 @@ Examples:
   uipvs explain --rules r.rules --pcap in.pcap --frame 7  after frames 1 to 6 have passed
   tcpdump -xx -r in.pcap -c 1 | grep 0x | uipvs explain --rules r.rules --hex -
 ${SURROUNDINGS_HELP}
-Of a running director only the rules are known here: not its connections, nor whose turn it is.
+Of a running director only the rules are known here: not its connections, nor whose turn it is. Whom it
+would choose itself, now, it is asked; that stands at the end.
 Exit status: 0 whatever the verdict is; 1 nothing to explain; 2 wrong command line.`
 
 interface Flags extends OfflineFlags {
@@ -80,17 +85,38 @@ export function register(program: Command): void {
       checkForm(words, flags)
       const beginning = await begin(flags)
       const explanation = await explain(words, flags, beginning)
+      const running =
+        beginning.file === null ? await nextOfRunning(flags, beginning, explanation) : null
       if (flags.json === true) {
-        process.stdout.write(`${JSON.stringify(explanation, null, 2)}\n`)
+        const all = running === null ? explanation : { ...explanation, running }
+        process.stdout.write(`${JSON.stringify(all, null, 2)}\n`)
         return
       }
       if (beginning.file === null) process.stdout.write(LIVE_NOTE)
-      process.stdout.write(explanationText(explanation, paintFor(process.stdout)))
+      const paint = paintFor(process.stdout)
+      process.stdout.write(explanationText(explanation, paint))
+      if (running !== null) process.stdout.write(wouldChooseText(running, paint))
     })
 }
 
 const LIVE_NOTE =
-  'With the rules of the running director. Its connections are not known here, nor whose turn it is.\n\n'
+  'With the rules of the running director. Its connections are not known here, nor whose turn it is;\n' +
+  'whom it would choose itself stands at the end.\n\n'
+
+/** Whom the running director would choose now for a connection that this frame opens, if it does. */
+async function nextOfRunning(
+  flags: Flags,
+  { rules }: Beginning,
+  explanation: Explanation,
+): Promise<ExplainedChoice | null> {
+  const question = questionOf(explanation, rules)
+  if (question === null) return null
+  return await withDirector(flags.control, (client) => client.next(question)).catch((error) => {
+    // Somebody has just deleted the service.
+    if (error instanceof RulesRefused) return null
+    throw error
+  })
+}
 
 /** One of the three forms, and only the options that go with it. */
 function checkForm(words: readonly string[], flags: Flags): void {

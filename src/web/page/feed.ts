@@ -1,5 +1,6 @@
 /** The live page's line to its director: events in, orders out, all with the token. */
 import type { Rule } from '../../balance/rule.js'
+import type { ExplainedChoice, NextQuestion } from '../../control/choice.js'
 import type { LabDone, LabStateNow, Moment, WireEvent } from '../moment.js'
 
 const AGAIN_MS = 2000
@@ -72,6 +73,11 @@ export class Feed {
     } catch (error) {
       return (error as Error).message
     }
+  }
+
+  /** Whom the director would choose for a connection that has not come. */
+  async next(question: NextQuestion): Promise<ExplainedChoice> {
+    return (await (await this.#post('/api/next', question)).json()) as ExplainedChoice
   }
 
   /** @throws Error with the sentence of a refusal */

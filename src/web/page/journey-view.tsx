@@ -1,7 +1,7 @@
 /** The journey of a frame in words: one question after the other, as forward.ts asks them. */
 import type { ComponentChildren } from 'preact'
+import type { ExplainedChoice } from '../../control/choice.js'
 import type {
-  ExplainedChoice,
   ExplainedConnection,
   ExplainedLookup,
   Explanation,

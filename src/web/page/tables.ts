@@ -2,10 +2,9 @@
 import type { RuleBook } from '../../balance/apply.js'
 import { STAT_CONNECTIONS, STAT_IN_BYTES, STAT_IN_PACKETS } from '../../balance/destination.js'
 import { serviceText } from '../../balance/judge.js'
+import { candidatesOf, realserverText } from '../../control/choice.js'
 import type { ConnectionListing } from '../../control/listing.js'
 import { listConnections } from '../../control/readers.js'
-import { candidatesOf } from '../../offline/choice.js'
-import { realserverText } from '../../offline/ledger.js'
 import type { OfflineDirector } from '../../offline/offline-director.js'
 
 /** Connections that are shown; how many there are is told beside. */
