@@ -17,6 +17,7 @@ import { whyNoBrowser, withPage } from '../test/web/browser.js'
 const TELL_MS = 250
 /** What a lab tells in that time when there is always more: lab-feed.ts. */
 const FRAMES_TOLD = 40
+const MORE_TOLD = 160
 const PACKET_BYTES = 64
 
 const ADDRESSES: Readonly<Record<string, string>> = {
@@ -107,6 +108,9 @@ function playedDirector(rate: number): Live {
         template: false,
       })),
     apply: async () => null,
+    marks: async () => [],
+    sysctls: async () => ({}),
+    next: async () => null,
   }
   return played as unknown as Live
 }
@@ -118,7 +122,8 @@ function playedFrames(): WireFrame[] {
       ipv4: { source: ADDRESSES.client, destination: '192.168.1.110' },
       tcp: { sport: 40_000, dport: 80, flags: 'A' },
     })
-    return { from, to, hex: Buffer.from(bytes).toString('hex'), bytes: bytes.length }
+    const wire = [from, to].includes('client') ? 'client-router' : 'segment'
+    return { from, to, wire, at: 0, hex: Buffer.from(bytes).toString('hex'), bytes: bytes.length }
   }
   return REALSERVERS.flatMap((name) => [
     frame('client', 'router'),
@@ -143,6 +148,12 @@ class PlayedLab implements LabFeed {
         address,
         mac: macOf(address),
         vip: null,
+        wires:
+          name === 'client'
+            ? ['client-router']
+            : name === 'router'
+              ? ['client-router', 'segment']
+              : ['segment'],
         isAlive: true,
         isSilent: null,
         neighbours: [],
@@ -154,8 +165,13 @@ class PlayedLab implements LabFeed {
   onWire(listener: (event: WireEvent) => void): void {
     const some = playedFrames()
     const count = Math.min(FRAMES_TOLD, (this.#rate * TELL_MS) / 1000)
-    const frames = Array.from({ length: count }, (_, i) => some[i % some.length])
-    if (count > 0) this.timer = setInterval(() => listener({ frames }), TELL_MS)
+    const told = (length: number) => {
+      const at = Date.now()
+      return Array.from({ length }, (_, i) => ({ ...some[i % some.length], at }))
+    }
+    const more = Math.min(MORE_TOLD, (this.#rate * TELL_MS) / 1000)
+    if (count > 0)
+      this.timer = setInterval(() => listener({ frames: told(count), more: told(more) }), TELL_MS)
   }
 
   async act(): Promise<string> {

@@ -95,7 +95,7 @@ export interface Scheduler {
   next(flow: Flow): number
   /** What decides about this flow now, beside the candidates. Changes nothing. */
   clues(flow: Flow): Clue[]
-  /** Goes on where another instance stood, of the same list, whose clues for this flow these are. */
+  /** Goes on where another one of the same list stands, whose clues for this flow these are. */
   resume(flow: Flow, clues: readonly Clue[]): void
   /** A destination was put at the head of the list. */
   added(destination: number): void

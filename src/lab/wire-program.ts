@@ -12,8 +12,8 @@ import * as ethernet from '../wire/ethernet.js'
 
 const LOOK_MS = 50
 /** Frames of one interface that a look reads, and of all that it tells. */
-const READ_MAX = 64
-const TOLD_MAX = 48
+const READ_MAX = 128
+const TOLD_MAX = 160
 /** What is told of a long frame, in bytes: its headers. */
 const TOLD_BYTES = 256
 

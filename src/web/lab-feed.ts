@@ -12,18 +12,16 @@ import { enter } from '../lab/namespaces.js'
 import { isAlive } from '../lab/processes.js'
 import { HTTP_PORT } from '../lab/realserver-program.js'
 import {
-  CIP,
-  DIP,
   HOSTS,
   type Host,
-  macOf,
   type Namespace,
   REALSERVERS,
-  ROUTER_ADDRESS,
   SILENCE_LINES,
   VIP,
+  VIP6,
 } from '../lab/topology.js'
 import type { ToldFrame } from '../lab/wire-program.js'
+import { type Figure, lookAtLab, ownAddress, WIRES } from './lab-figure.js'
 import type { LabFeed } from './live.js'
 import type { LabDone, LabHost, LabStateNow, WireEvent, WireFrame } from './moment.js'
 
@@ -35,8 +33,11 @@ const LOOK_MS = 3000
 const TELL_MS = 250
 /** More than a page lets depart in that time: two conversations, from one end to the other. */
 const FRAMES_TOLD = 40
+/** Beyond those, of the director's: what its tables can be known by. */
+const MORE_TOLD = 160
+const VIPS = [VIP, VIP6]
 
-const realserver = z.enum(['rs1', 'rs2', 'rs3'])
+const realserver = z.enum(REALSERVERS.map(({ name }) => name))
 const action = z.union([
   z.strictObject({ do: z.literal('request'), count: z.int().min(1).max(REQUESTS_MAX) }),
   z.strictObject({
@@ -46,27 +47,15 @@ const action = z.union([
 ])
 type RealserverName = z.infer<typeof realserver>
 
-const ADDRESSES: Readonly<Record<Host, string>> = {
-  client: CIP,
-  router: ROUTER_ADDRESS,
-  director: DIP,
-  rs1: REALSERVERS[0].rip,
-  rs2: REALSERVERS[1].rip,
-  rs3: REALSERVERS[2].rip,
-}
-/** The router's arm on the client's wire. */
-const ROUTER_INNER_MAC = macOf(CIP).replace('02:', '06:')
-
 const run = promisify(execFile)
 
 export class RunningLab implements LabFeed {
   readonly #lab: Lab
   readonly #watchers: ChildProcess[] = []
   readonly #listeners: ((event: WireEvent) => void)[] = []
-  readonly #hostOfMac = new Map<string, Host>([
-    ...HOSTS.map((host): [string, Host] => [macOf(ADDRESSES[host]), host]),
-    [ROUTER_INNER_MAC, 'router'],
-  ])
+  #figure: Figure = { interfaces: [], addresses: [] }
+  /** Who has a MAC address, and on which wire. */
+  readonly #places = new Map<string, { readonly host: string; readonly wire: string }>()
   readonly #neighbours = new Map<Host, readonly string[]>()
   readonly #silent = new Map<Host, boolean>()
   readonly #seen: ToldFrame[] = []
@@ -80,14 +69,15 @@ export class RunningLab implements LabFeed {
 
   /** Begins to watch. What is started here ends with `stop()`. */
   async start(): Promise<void> {
-    const segment = HOSTS.filter((host) => host !== 'client')
-    this.#watch(
-      'segment',
-      segment.map((host) => `${host}=${macOf(ADDRESSES[host])}`),
-    )
-    this.#watch('client', [`eth0=${macOf(CIP)}`])
-    // The other direction of the client's wire.
-    this.#watch('router', [`eth0=${ROUTER_INNER_MAC}`])
+    this.#figure = await lookAtLab(HOSTS, (place, command) => this.#in(place as Namespace, command))
+    const watched = new Map<string, string[]>()
+    for (const { host, wire, name, port, mac } of this.#figure.interfaces) {
+      this.#places.set(mac, { host, wire })
+      // A frame is told by the interface that sent it, and on a bridge by the port to that.
+      const place = port === null ? host : WIRES
+      watched.set(place, [...(watched.get(place) ?? []), `${port ?? name}=${mac}`])
+    }
+    for (const [place, words] of watched) this.#watch(place as Namespace, words)
     await this.#look()
     this.#timers.push(
       setInterval(() => void this.#look().catch(() => {}), LOOK_MS),
@@ -118,17 +108,23 @@ export class RunningLab implements LabFeed {
   #tellFrames(): void {
     if (this.#seen.length === 0) return
     const seen = this.#seen.splice(0).sort((a, b) => a.at - b.at)
-    const frames = seen.flatMap((frame) => this.#placed(frame)).slice(0, FRAMES_TOLD)
-    for (const listener of this.#listeners) listener({ frames })
+    const placed = seen.flatMap((frame) => this.#placed(frame))
+    const frames = placed.slice(0, FRAMES_TOLD)
+    const more = placed
+      .slice(FRAMES_TOLD)
+      .filter(({ from, to }) => from === 'director' || to === 'director')
+      .slice(0, MORE_TOLD)
+    for (const listener of this.#listeners) listener({ frames, more })
   }
 
-  #placed({ hex, bytes }: ToldFrame): WireFrame[] {
+  #placed({ at, hex, bytes }: ToldFrame): WireFrame[] {
     const mac = (from: number) => hex.slice(from, from + 12).replace(/..(?=.)/g, '$&:')
-    const from = this.#hostOfMac.get(mac(12))
-    if (from === undefined) return []
+    const sender = this.#places.get(mac(12))
+    if (sender === undefined) return []
     const isGroup = (Number.parseInt(hex.slice(0, 2), 16) & 1) === 1
-    const to = isGroup ? null : this.#hostOfMac.get(mac(0))
-    return to === undefined ? [] : [{ from, to, hex, bytes }]
+    const to = isGroup ? null : this.#places.get(mac(0))?.host
+    if (to === undefined) return []
+    return [{ from: sender.host, to, wire: sender.wire, at: at / 1000, hex, bytes }]
   }
 
   state(): LabStateNow {
@@ -136,15 +132,18 @@ export class RunningLab implements LabFeed {
   }
 
   #host(name: Host): LabHost {
-    const isRealserver = name.startsWith('rs')
+    const { interfaces, addresses } = this.#figure
     const own = this.#lab.state.processes.filter(({ role }) => role === name)
-    const onDirector = name === 'director' && this.#lab.state.vipOnDirector
+    const joined = interfaces.filter(({ host }) => host === name)
+    const vip = addresses.find(({ host, address }) => host === name && VIPS.includes(address))
     return {
       name,
-      address: ADDRESSES[name],
-      mac: macOf(ADDRESSES[name]),
-      vip: isRealserver ? 'lo' : onDirector ? 'eth0:0' : null,
-      isAlive: isRealserver ? own.some(isAlive) : true,
+      address: ownAddress(this.#figure, name, VIPS),
+      // Of several the one that faces the realservers.
+      mac: joined.at(-1)?.mac ?? '',
+      wires: joined.map(({ wire }) => wire),
+      vip: vip?.label.replace(/^lo:.*/, 'lo') ?? null,
+      isAlive: isRealserver(name) ? own.some(isAlive) : true,
       isSilent: this.#silent.get(name) ?? null,
       neighbours: this.#neighbours.get(name) ?? [],
     }
@@ -153,12 +152,12 @@ export class RunningLab implements LabFeed {
   async #look(): Promise<void> {
     await Promise.all(
       HOSTS.map(async (host) => {
-        const lines = (await this.#in(host, ['ip', '-4', 'neigh', 'show'])).split('\n')
+        const lines = (await this.#in(host, ['ip', 'neigh', 'show'])).split('\n')
         this.#neighbours.set(
           host,
           lines.map((line) => line.trim()).filter((line) => line !== ''),
         )
-        if (!host.startsWith('rs')) return
+        if (!isRealserver(host)) return
         const ignore = await this.#in(host, ['cat', '/proc/sys/net/ipv4/conf/all/arp_ignore'])
         this.#silent.set(host, ignore.trim() !== '0')
       }),
@@ -235,4 +234,8 @@ export class RunningLab implements LabFeed {
       output: '',
     }
   }
+}
+
+function isRealserver(host: string): boolean {
+  return REALSERVERS.some(({ name }) => name === host)
 }

@@ -2,10 +2,17 @@
  * A director as the live page sees it: the one in this process (`uipvs run --web`), or one behind a
  * control socket (`uipvs lab --web`).
  */
-import type { Rule, RuleError } from '../balance/rule.js'
+import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
 import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import { type ControlClient, RulesRefused } from '../control/client.js'
-import type { ConnectionListing, Counters, Status, TableListing } from '../control/listing.js'
+import type {
+  ConnectionListing,
+  Counters,
+  ServiceListing,
+  Status,
+  SysctlValues,
+  TableListing,
+} from '../control/listing.js'
 import type { LabDone, LabStateNow, Moment, WireEvent } from './moment.js'
 
 export type { Moment } from './moment.js'
@@ -13,11 +20,17 @@ export type { Moment } from './moment.js'
 /** Connections and services that are told; how many there are is told beside. */
 const CONNECTIONS_TOLD = 100
 const SERVICES_TOLD = 64
+/** Services of which it is told whom they would choose next. */
+const CHOICES_TOLD = 8
+/** A client that nobody has, where a service has had none. */
+const NOBODY = { inet: '192.0.2.1', inet6: '2001:db8::1' } as const
 
 export interface Live {
   status(): Promise<Status>
   table(): Promise<TableListing>
   counters(): Promise<Counters>
+  marks(): Promise<readonly MarkRule[]>
+  sysctls(): Promise<SysctlValues>
   /** The first of the connections. */
   connections(most: number): Promise<readonly ConnectionListing[]>
   /** Carries out rules, all or none; the sentence of a refusal. */
@@ -35,14 +48,42 @@ export interface LabFeed {
 }
 
 export async function momentOf(live: Live): Promise<Moment> {
-  const [status, table, counters, connections] = await Promise.all([
+  const from = Date.now()
+  const before = await live.counters()
+  const [status, whole, connections, marks, sysctls] = await Promise.all([
     live.status(),
     live.table(),
-    live.counters(),
     live.connections(CONNECTIONS_TOLD),
+    live.marks(),
+    live.sysctls(),
   ])
-  const services = table.services.slice(0, SERVICES_TOLD)
-  return { at: performance.now(), status, table: { ...table, services }, counters, connections }
+  const table = { ...whole, services: whole.services.slice(0, SERVICES_TOLD) }
+  const next = await Promise.all(
+    table.services
+      .slice(0, CHOICES_TOLD)
+      .map((listed) => live.next(questionOf(listed, connections))),
+  )
+  const counters = await live.counters()
+  const isStill = before.engine.frames === counters.engine.frames
+  const to = Date.now()
+  const seen = { status, table, counters, connections, marks, sysctls, next }
+  return { at: performance.now(), ...seen, from, to, isStill }
+}
+
+/** About the client that was seen last, or one that nobody is. */
+function questionOf(
+  { service }: ServiceListing,
+  connections: readonly ConnectionListing[],
+): NextQuestion {
+  const isIpv6 = 'address' in service ? service.address.includes(':') : service.family === 'inet6'
+  const seen = connections.find(
+    ({ vip, vport }) => 'address' in service && vip === service.address && vport === service.port,
+  )
+  return {
+    service,
+    client: seen?.client ?? (isIpv6 ? NOBODY.inet6 : NOBODY.inet),
+    clientPort: seen?.clientPort ?? 40_000,
+  }
 }
 
 /** What DirectorDaemon offers. */
@@ -50,6 +91,8 @@ export interface DirectorHere {
   status(): Status
   table(): Promise<TableListing>
   counters(): Counters
+  marks(): readonly MarkRule[]
+  sysctls(): SysctlValues
   connections(): Iterable<ConnectionListing>
   next(question: NextQuestion): Promise<ExplainedChoice | null>
   apply(rules: readonly Rule[], atomic: boolean): Promise<{ readonly error: RuleError } | null>
@@ -62,6 +105,8 @@ export function liveHere(director: DirectorHere): Live {
     next: (question) => director.next(question),
     table: () => director.table(),
     counters: async () => director.counters(),
+    marks: async () => director.marks(),
+    sysctls: async () => director.sysctls(),
     connections: async (most) => {
       const first: ConnectionListing[] = []
       for (const connection of director.connections()) {
@@ -84,6 +129,8 @@ export function liveThere(client: ControlClient): Live {
       }),
     table: () => client.table(),
     counters: () => client.counters(),
+    marks: () => client.marks(),
+    sysctls: () => client.sysctls(),
     connections: async (most) => {
       const first: ConnectionListing[] = []
       for await (const batch of client.connectionBatches()) {

@@ -1,5 +1,13 @@
 /** What the live page is told, as values: shared by the server and the page, nothing of Node. */
-import type { ConnectionListing, Counters, Status, TableListing } from '../control/listing.js'
+import type { MarkRule } from '../balance/rule.js'
+import type { ExplainedChoice } from '../control/choice.js'
+import type {
+  ConnectionListing,
+  Counters,
+  Status,
+  SysctlValues,
+  TableListing,
+} from '../control/listing.js'
 
 /** A director at one moment. */
 export interface Moment {
@@ -10,6 +18,14 @@ export interface Moment {
   readonly counters: Counters
   /** The first of them. */
   readonly connections: readonly ConnectionListing[]
+  readonly marks: readonly MarkRule[]
+  readonly sysctls: SysctlValues
+  /** By service of the table, as many as are told: whom it would choose next. */
+  readonly next: readonly (ExplainedChoice | null)[]
+  /** When it was looked at, on the wall clock in ms; if it `isStill`, no frame came meanwhile. */
+  readonly from: number
+  readonly to: number
+  readonly isStill: boolean
 }
 
 /** A host of a lab, for the figure. */
@@ -17,6 +33,8 @@ export interface LabHost {
   readonly name: string
   readonly address: string
   readonly mac: string
+  /** The wires that it is joined to. */
+  readonly wires: readonly string[]
   /** Where it has the VIP: `eth0:0`, `lo`, or nowhere. */
   readonly vip: string | null
   /** Its programs run. */
@@ -36,12 +54,17 @@ export interface LabStateNow {
 /** Frames that were seen on the lab's wires: some of them. */
 export interface WireEvent {
   readonly frames: readonly WireFrame[]
+  /** Frames to and from the director beyond those: to know its tables by. */
+  readonly more: readonly WireFrame[]
 }
 
 export interface WireFrame {
   /** Host that sent it, and the one that it is for; null: everybody. */
   readonly from: string
   readonly to: string | null
+  readonly wire: string
+  /** When it came, on the wall clock in ms. */
+  readonly at: number
   /** Its beginning, in hex. */
   readonly hex: string
   readonly bytes: number

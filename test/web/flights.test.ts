@@ -1,28 +1,67 @@
 /** Frames in the figure of the live page: along which lines, and in which time. */
 import t from 'tap'
 import type { Moment, WireFrame } from '../../src/web/moment.js'
-import { BUS_Y, boxHeight, PLACES, pointAt, wayOf } from '../../src/web/page/figure.js'
+import { Figure, type PlacedHost, pointAt } from '../../src/web/page/figure.js'
 import { Flights } from '../../src/web/page/flights.js'
 import { quantile, rateBetween } from '../../src/web/page/rates.js'
 
-const frame = (bytes: number): WireFrame => ({ from: 'client', to: 'router', hex: '', bytes })
+const frame = (bytes: number): WireFrame => ({
+  from: 'client',
+  to: 'router',
+  wire: 'w',
+  at: 0,
+  hex: '',
+  bytes,
+})
 const frames = (count: number) => Array.from({ length: count }, (_, i) => frame(i))
 
-t.test('ways run along the lines, from box to box', async (t) => {
-  const way = wayOf('director', 'rs3')
+const segment = ['router', 'director', 'rs1', 'rs2', 'rs3']
+const article = [
+  { name: 'client', wires: ['cable'], vip: null },
+  { name: 'router', wires: ['cable', 'segment'], vip: null },
+  ...segment.slice(1).map((name) => ({ name, wires: ['segment'], vip: 'lo' })),
+]
+
+t.test('the article: rows below the client, ways along the lines, from box to box', async (t) => {
+  const figure = new Figure(article)
+  const at = (name: string) => figure.hosts.get(name) ?? t.fail(name)
+  const rows = new Set([...figure.hosts.values()].map(({ y }) => y))
+  t.equal(rows.size, 3)
+  t.same(
+    [...figure.wires.values()].map(({ name, isCable }) => [name, isCable]),
+    [
+      ['cable', true],
+      ['segment', false],
+    ],
+  )
+  const way = figure.wayOf('director', 'rs3', 'segment')
+  const [director, rs3] = ['director', 'rs3'].map((name) => at(name) as PlacedHost)
   t.same(
     way.map(({ x }) => x),
-    [PLACES.director.x, PLACES.director.x, PLACES.rs3.x, PLACES.rs3.x],
+    [director.x, director.x, rs3.x, rs3.x],
   )
-  t.equal(way[0].y, PLACES.director.y - boxHeight('director') / 2)
+  t.equal(way[0].y, director.y - director.height / 2)
   t.same(pointAt(way, 0), way[0])
   t.same(pointAt(way, 1), way[3])
-  t.equal(pointAt(way, 0.5).y, BUS_Y)
-  t.same(
-    wayOf('router', 'client').map(({ x }) => x),
-    [PLACES.client.x, PLACES.client.x],
-  )
-  t.same(wayOf('nobody', 'rs1'), [])
+  t.equal(pointAt(way, 0.5).y, figure.wires.get('segment')?.y)
+  t.same(figure.wayOf('nobody', 'rs1', 'segment'), [])
+  t.same(figure.othersOn('segment', 'router'), segment.slice(1))
+  t.equal(figure.joints.length, 7)
+})
+
+t.test('two arms: realservers stand below the director', async (t) => {
+  const figure = new Figure([
+    { name: 'client', wires: ['front'], vip: null },
+    { name: 'director', wires: ['front', 'back'], vip: 'eth0:0' },
+    { name: 'rs1', wires: ['back'], vip: 'lo' },
+    { name: 'rs2', wires: ['back'], vip: 'lo' },
+  ])
+  const y = (name: string) => figure.hosts.get(name)?.y ?? 0
+  t.ok(y('client') < y('director') && y('director') < y('rs1') && y('rs1') === y('rs2'))
+  const [, corner] = figure.wayOf('director', 'rs2', 'back')
+  t.ok(corner.y > y('director') && corner.y < y('rs2'))
+  const boxes = [...figure.hosts.values()]
+  t.ok(boxes.every((box) => box.y + box.height / 2 < figure.height))
 })
 
 t.test('frames depart one after the other and arrive', async (t) => {

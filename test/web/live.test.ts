@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
+import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
+import type { ExplainedChoice } from '../../src/control/choice.js'
+import type { LabDone } from '../../src/web/moment.js'
 import { LANGUAGES } from '../../src/web/page/texts/index.js'
 import { makeFolder, startDirector, UIPVS } from '../control/director-process.js'
 import { needsRoot } from '../lab/standing.js'
@@ -101,6 +104,62 @@ async function press(page: Page, press: () => Promise<void>): Promise<string> {
   return (await page.locator('.ran li').first().textContent()) ?? ''
 }
 
+/** One request; the frame that opens it, as it left the director, and what the page says of it. */
+async function follow(t: Test, page: Page, send: () => Promise<void>): Promise<void> {
+  const answered = await press(page, send)
+  const [, name = '', number = 0] = /(rs(\d)): 1/.exec(answered) ?? []
+  const opening = page.locator('.seen button', { hasText: `director → ${name}: tcp` }).last()
+  await opening.click()
+  await page.locator('.compared', { hasText: 'Both did the same.' }).waitFor()
+  const rip = `192.168.1.${Number(number) + 1}`
+  t.equal(await page.locator('#verdict-name').textContent(), `forwarded → ${rip}:80`)
+  t.equal(await page.locator('.sentence').textContent(), 'Sent to its realserver.')
+  t.match(
+    await page.locator('.compared').textContent(),
+    `${name} (02:00:c0:a8:01:0${Number(number) + 1})`,
+  )
+  t.match(await page.locator('.journey').textContent(), 'rr takes turns')
+  const after = page.locator('.hex', { hasText: 'As it left' }).last()
+  t.same(
+    await after.locator('mark').allTextContents(),
+    [`0${Number(number) + 1}`, '01'],
+    "the last bytes of both MAC addresses: the realserver's and the director's",
+  )
+  await page.getByRole('tab', { name: 'Source lines' }).click()
+  await page
+    .locator('.code summary', { hasText: 'forward src/engine/forward.ts' })
+    .first()
+    .waitFor()
+  t.ok((await page.locator('.code .lit').count()) > 10, 'lines are lit')
+  await picture(page, 'live-source')
+  await page.getByRole('tab', { name: 'Journey' }).click()
+  await page.locator('.replayed').evaluate((element) => element.scrollIntoView())
+  await picture(page, 'live-frame')
+}
+
+/** Whom each scheduler says that it would choose, and who then answers. */
+async function chooses(t: Test, url: string): Promise<void> {
+  const [base = '', token = ''] = url.split('#')
+  const headers = { authorization: `Bearer ${token}` }
+  const post = async (path: string, body: object) =>
+    (
+      await fetch(`${base}api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    ).json()
+  const service = { protocol: 'tcp', address: '192.168.1.110', port: 80 }
+  for (const scheduler of SCHEDULERS.keys()) {
+    const settings = { scheduler, netmask: '255.255.255.255' }
+    await post('rules', { rules: [{ op: 'edit-service', service, settings }] })
+    for (const _ of [1, 2]) {
+      const next = (await post('next', { service, client: '192.168.1.254' })) as ExplainedChoice
+      const { output } = (await post('lab', { do: 'request', count: 1 })) as LabDone
+      const who = `192.168.1.${Number(/rs(\d): 1/.exec(output)?.[1]) + 1}:80`
+      t.equal(next.chosen, who, `${scheduler}: ${output}`)
+    }
+  }
+  const settings = { scheduler: 'rr', netmask: '255.255.255.255' }
+  await post('rules', { rules: [{ op: 'edit-service', service, settings }] })
+}
+
 t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRoot }, async (t) => {
   const url = await webOfLab(t)
   t.match(url, ADDRESS)
@@ -111,6 +170,9 @@ t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRo
       page.getByRole('button', { name: `Send ${count}`, exact: true }).click()
     const inHost = (host: string, name: string) =>
       page.getByRole('group', { name: host }).getByRole('button', { name }).click()
+
+    await follow(t, page, () => send(1))
+    await chooses(t, url)
 
     const ten = await press(page, () => send(10))
     t.match(ten, 'for i in $(seq 10); do curl http://192.168.1.110/; done')

@@ -138,6 +138,8 @@ t.test('a director that does not answer is told, and its return as well', async 
     connections: there.connections,
     apply: there.apply,
     next: there.next,
+    marks: there.marks,
+    sysctls: there.sysctls,
   }
   const server = new WebServer({ live })
   t.teardown(() => server.close())

@@ -38,8 +38,8 @@ Examples:
   uipvs explain --rules r.rules --pcap in.pcap --frame 7  after frames 1 to 6 have passed
   tcpdump -xx -r in.pcap -c 1 | grep 0x | uipvs explain --rules r.rules --hex -
 ${SURROUNDINGS_HELP}
-Of a running director only the rules are known here: not its connections, nor whose turn it is. Whom it
-would choose itself, now, it is asked; that stands at the end.
+Of a running director only the rules are known here: not its connections, nor whose turn it is.
+Whom it would choose itself, now, it is asked; that stands at the end.
 Exit status: 0 whatever the verdict is; 1 nothing to explain; 2 wrong command line.`
 
 interface Flags extends OfflineFlags {
@@ -100,10 +100,10 @@ export function register(program: Command): void {
 }
 
 const LIVE_NOTE =
-  'With the rules of the running director. Its connections are not known here, nor whose turn it is;\n' +
-  'whom it would choose itself stands at the end.\n\n'
+  'With the rules of the running director. Its connections are not known here, nor whose turn it\n' +
+  'is; whom it would choose itself stands at the end.\n\n'
 
-/** Whom the running director would choose now for a connection that this frame opens, if it does. */
+/** Whom the running director would choose now, if this frame opens a connection. */
 async function nextOfRunning(
   flags: Flags,
   { rules }: Beginning,

@@ -1,23 +1,8 @@
-/** Everything about the frame that is looked at: the verdict, and below it one view of four. */
-import { useMemo, useState } from 'preact/hooks'
-import type { Action } from '../../engine/verdict.js'
-import { FrameView } from './frame-view.jsx'
-import { JourneyView } from './journey-view.jsx'
+/** Everything about the frame of a capture that is looked at. */
+import { useMemo } from 'preact/hooks'
 import type { Session } from './session.js'
-import { SourceView } from './source-view.jsx'
-import { TablesView } from './tables-view.jsx'
 import type { Texts } from './texts/index.js'
-
-const VIEWS = ['journey', 'frame', 'source', 'tables'] as const
-type View = (typeof VIEWS)[number]
-
-const SIGNS: Readonly<Record<Action, string>> = {
-  forward: '→',
-  answer: '↩',
-  pass: '⇣',
-  hold: '⏳',
-  drop: '✕',
-}
+import { Verdict, Views } from './views.jsx'
 
 export interface DetailProps {
   readonly texts: Texts
@@ -27,74 +12,11 @@ export interface DetailProps {
 
 export function Detail({ texts, session, index }: DetailProps) {
   const moment = useMemo(() => session.at(index), [session, index])
-  const [view, setView] = useState<View>('journey')
-  const { verdict, frame } = moment.explanation
-  const titles: Readonly<Record<View, string>> = {
-    journey: texts.tabJourney,
-    frame: texts.tabFrame,
-    source: texts.tabSource,
-    tables: texts.tabTables,
-  }
-  const turn = (by: number) => {
-    const next = VIEWS[(VIEWS.indexOf(view) + by + VIEWS.length) % VIEWS.length]
-    setView(next)
-    document.getElementById(`tab-${next}`)?.focus()
-  }
+  const subject = `${texts.frame} ${index + 1} ${texts.of} ${session.rows.length}`
   return (
     <section class="detail" aria-labelledby="verdict-name">
-      <div class={`verdict ${verdict.action}`} aria-live="polite">
-        <span class="sign" aria-hidden="true">
-          {SIGNS[verdict.action]}
-        </span>
-        <div>
-          <p class="subject">
-            {texts.frame} {index + 1} {texts.of} {session.rows.length}: <code>{frame}</code>
-          </p>
-          <h2 id="verdict-name">
-            {texts.actions[verdict.action]}{' '}
-            {verdict.action === 'forward' ? (
-              <code>→ {session.rows[index].realserver}</code>
-            ) : (
-              <code>{verdict.name}</code>
-            )}
-          </h2>
-          <p class="sentence">{texts.verdicts[verdict.name]}</p>
-        </div>
-      </div>
-      <div class="tabs" role="tablist" aria-labelledby="verdict-name">
-        {VIEWS.map((each) => (
-          <button
-            key={each}
-            type="button"
-            role="tab"
-            id={`tab-${each}`}
-            aria-controls="view"
-            aria-selected={each === view}
-            tabIndex={each === view ? 0 : -1}
-            onClick={() => setView(each)}
-            onKeyDown={(event) => {
-              if (event.key === 'ArrowRight') turn(1)
-              if (event.key === 'ArrowLeft') turn(-1)
-            }}
-          >
-            {titles[each]}
-          </button>
-        ))}
-      </div>
-      <div
-        class="view"
-        id="view"
-        role="tabpanel"
-        aria-labelledby={`tab-${view}`}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls needs the keyboard
-        tabIndex={0}
-        data-own-keys
-      >
-        {view === 'journey' && <JourneyView {...{ texts, moment }} />}
-        {view === 'frame' && <FrameView {...{ texts, moment }} />}
-        {view === 'source' && <SourceView {...{ texts, call: moment.call }} />}
-        {view === 'tables' && <TablesView {...{ texts, moment }} />}
-      </div>
+      <Verdict {...{ texts, explanation: moment.explanation, subject }} />
+      <Views {...{ texts, moment }} />
     </section>
   )
 }

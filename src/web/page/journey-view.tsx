@@ -1,14 +1,13 @@
 /** The journey of a frame in words: one question after the other, as forward.ts asks them. */
 import type { ComponentChildren } from 'preact'
-import type { ExplainedChoice } from '../../control/choice.js'
 import type {
   ExplainedConnection,
   ExplainedLookup,
   Explanation,
 } from '../../offline/explanation.js'
+import { ChoiceView } from './choice-view.jsx'
 import type { ViewProps } from './frame-view.jsx'
 import { bytesOfHex, Hex } from './hex.jsx'
-import { Scroll } from './scroll.jsx'
 import type { Texts } from './texts/index.js'
 
 /** The Ethernet header and what an IPv4 header says are in the first lines. */
@@ -40,7 +39,7 @@ export function JourneyView({ texts, moment }: ViewProps) {
       )}
       {choice !== null && (
         <Step title={texts.stepScheduler}>
-          <Choice {...{ texts, choice }} />
+          <ChoiceView {...{ texts, choice }} />
         </Step>
       )}
       {connection !== null && connection.outcome !== 'none' && (
@@ -132,53 +131,6 @@ function Service({ texts, service }: { texts: Texts; service: Explanation['servi
     <>
       <code>{key}</code>, {texts.scheduler} <code>{scheduler}</code>
       {persistent > 0 && `, ${texts.persistent} ${persistent} ${texts.seconds}`}
-    </>
-  )
-}
-
-function Choice({ texts, choice }: { texts: Texts; choice: ExplainedChoice }) {
-  const why =
-    choice.by === 'template'
-      ? texts.byTemplate
-      : choice.by === null
-        ? texts.nobodyEligible
-        : (texts.bySchedulers[choice.scheduler] ?? '')
-  return (
-    <>
-      <Scroll label={texts.stepScheduler}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{texts.realserver}</th>
-              <th scope="col">{texts.weight}</th>
-              <th scope="col">{texts.active}</th>
-              <th scope="col">{texts.inactive}</th>
-              <th scope="col">{texts.score}</th>
-              <td />
-            </tr>
-          </thead>
-          <tbody>
-            {choice.candidates.map((each) => (
-              <tr
-                key={each.realserver}
-                class={each.isChosen ? 'chosen' : each.eligible ? '' : 'out'}
-              >
-                <th scope="row">{each.realserver}</th>
-                <td>{each.weight}</td>
-                <td>{each.active}</td>
-                <td>{each.inactive}</td>
-                <td>{each.score === null ? '–' : Number(each.score.toPrecision(4))}</td>
-                <td>
-                  {each.isChosen ? `◀ ${texts.chosen}` : each.eligible ? '' : texts.notEligible}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-      <p>
-        <strong>{choice.chosen ?? texts.nobody}</strong>: {why}
-      </p>
     </>
   )
 }

@@ -1,17 +1,22 @@
 /** The live page: what a running director does now, and what can be changed about it. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { NextQuestion } from '../../control/choice.js'
 import type { LabStateNow, Moment, WireEvent } from '../moment.js'
 import type { Change } from './commands.js'
 import { Feed } from './feed.js'
 import { LiveCharts } from './live-charts.jsx'
 import { LiveConnections } from './live-connections.jsx'
+import { LiveReplay } from './live-replay.js'
 import { LiveServices } from './live-services.jsx'
 import { PreferenceControls } from './preference-controls.jsx'
 import { type Preferences, usePreferences } from './preferences.js'
 import { HISTORY, type Rate, rateBetween } from './rates.js'
+import { FORWARD } from './source-view.jsx'
 import { LANGUAGES, type Texts } from './texts/index.js'
 import { Topology } from './topology.jsx'
 
+/** A client that nobody is (RFC 5737). */
+const NOBODY = '192.0.2.1'
 /** Commands that are kept in view. */
 const RAN_MAX = 50
 
@@ -34,21 +39,33 @@ interface Told {
 const NOTHING: Told = { moment: null, lab: null, rates: [], trouble: null }
 
 /** What the director tells, as it comes. */
-function useFeed(token: string, onWire: (event: WireEvent) => void): [Feed, Told] {
+function useFeed(
+  token: string,
+  replay: LiveReplay,
+  onWire: (event: WireEvent) => void,
+): [Feed, Told] {
   const feed = useMemo(() => new Feed(token), [token])
   const [told, setTold] = useState(NOTHING)
   useEffect(() => {
     const set = (change: (before: Told) => Partial<Told>) =>
       setTold((before) => ({ ...before, ...change(before) }))
     void feed.listen({
-      moment: (moment) =>
-        set(({ moment: last, rates }) => ({ moment, rates: grown(rates, last, moment) })),
-      lab: (lab) => set(() => ({ lab })),
-      wire: onWire,
+      moment: (moment) => {
+        replay.addMoment(moment)
+        set(({ moment: last, rates }) => ({ moment, rates: grown(rates, last, moment) }))
+      },
+      lab: (lab) => {
+        replay.addLab(lab)
+        set(() => ({ lab }))
+      },
+      wire: (event) => {
+        replay.addFrames(event)
+        onWire(event)
+      },
       trouble: (trouble) => set(() => ({ trouble })),
     })
     return () => feed.close()
-  }, [feed, onWire])
+  }, [feed, replay, onWire])
   return [feed, told]
 }
 
@@ -64,9 +81,10 @@ const titleOf = (texts: Texts) => texts.live.title
 export function LiveApp({ token }: { token: string }) {
   const preferences = usePreferences(titleOf)
   const texts = LANGUAGES[preferences.language]
+  const replay = useMemo(() => new LiveReplay(FORWARD), [])
   const wire = useRef<(event: WireEvent) => void>(() => {})
   const onWire = useCallback((event: WireEvent) => wire.current(event), [])
-  const [feed, { moment, lab, rates, trouble }] = useFeed(token, onWire)
+  const [feed, { moment, lab, rates, trouble }] = useFeed(token, replay, onWire)
   const [ran, setRan] = useState<readonly Ran[]>([])
   const note = useCallback((command: string, output: string, isRefused: boolean) => {
     setRan((before) => {
@@ -81,6 +99,7 @@ export function LiveApp({ token }: { token: string }) {
     },
     [feed, note],
   )
+  const next = useCallback((question: NextQuestion) => feed.next(question), [feed])
   const act = useCallback(
     async (wanted: object) => {
       try {
@@ -105,10 +124,13 @@ export function LiveApp({ token }: { token: string }) {
         <p>{texts.live.waiting}</p>
       ) : (
         <main class="board">
-          {lab !== null && <Topology {...{ texts, lab, act, wire, rates }} />}
+          {lab !== null && <Topology {...{ texts, lab, act, wire, rates, replay }} />}
           <section class="card" aria-labelledby="services">
             <h2 id="services">{texts.live.services}</h2>
-            <LiveServices {...{ texts, services: moment.table.services, change }} />
+            <LiveServices
+              {...{ texts, moment, change, next }}
+              client={lab?.hosts.find(({ name }) => name === 'client')?.address ?? NOBODY}
+            />
           </section>
           <div class="column">
             <Commands {...{ texts, ran }} />

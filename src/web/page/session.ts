@@ -32,7 +32,7 @@ const CHUNK = 4000
 const KEPT = 64
 
 /** A page needs no room for a million connections; its tables work the same. */
-const LIMITS: Limits = {
+export const LIMITS: Limits = {
   services: 4096,
   destinations: 16_384,
   connections4: 131_072,

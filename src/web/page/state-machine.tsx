@@ -45,6 +45,21 @@ function arrows(): Arrow[] {
 
 const ARROWS = arrows()
 
+/** How long it still lives, of how long it would without a packet, in seconds. */
+export function Timer(props: {
+  readonly texts: Texts
+  readonly expires: number
+  readonly of: number
+}) {
+  const { texts, expires, of } = props
+  return (
+    <>
+      {texts.expires} {expires} {texts.seconds}{' '}
+      <meter min={0} max={Math.max(of, expires, 1)} value={expires} aria-label={texts.expires} />
+    </>
+  )
+}
+
 export interface StateMachineProps {
   readonly texts: Texts
   readonly state: string
@@ -59,13 +74,7 @@ export function StateMachine({ texts, state, expires, of }: StateMachineProps) {
     <figure class="machine">
       <figcaption>
         {texts.stateMachine}. <code>{of}</code> {texts.stateNow}: <b class="state">{state}</b>,{' '}
-        {texts.expires} {expires} {texts.seconds}{' '}
-        <meter
-          min={0}
-          max={Math.max(timeout, expires)}
-          value={expires}
-          aria-label={texts.expires}
-        />
+        <Timer {...{ texts, expires, of: timeout }} />
       </figcaption>
       <svg viewBox="0 0 940 330" role="img" aria-label={`${texts.stateMachine}: ${state}`}>
         <defs>

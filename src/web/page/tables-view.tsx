@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import type { ConnectionListing } from '../../control/listing.js'
 import type { ViewProps } from './frame-view.jsx'
 import { Scroll } from './scroll.jsx'
-import { StateMachine } from './state-machine.jsx'
+import { StateMachine, Timer } from './state-machine.jsx'
 import type { ServiceRow, Tables } from './tables.js'
 import type { Texts } from './texts/index.js'
 
@@ -82,6 +82,21 @@ function keyOf({ protocol, client, clientPort, vip, vport }: ConnectionListing):
   return `${protocol} ${end(client, clientPort)} > ${end(vip, vport)}`
 }
 
+/** The one that was chosen: what it goes through, if it is of TCP, and its time. */
+function Shown({ texts, shown }: { texts: Texts; shown: ConnectionListing | undefined }) {
+  if (shown === undefined) return <p class="hint">{texts.chooseConnection}</p>
+  const { state, expires } = shown
+  if (shown.protocol === 'tcp' && !shown.template) {
+    return <StateMachine {...{ texts, state, expires, of: keyOf(shown) }} />
+  }
+  return (
+    <p>
+      <code>{keyOf(shown)}</code> <b class="state">{shown.template ? texts.template : state}</b>{' '}
+      <Timer {...{ texts, expires, of: expires }} />
+    </p>
+  )
+}
+
 interface ConnectionsProps {
   readonly texts: Texts
   readonly tables: Tables
@@ -98,13 +113,7 @@ export function Connections({ texts, tables, wanted }: ConnectionsProps) {
     connections.find((each) => keyOf(each) === wanted)
   return (
     <>
-      {shown !== undefined && shown.protocol === 'tcp' && !shown.template ? (
-        <StateMachine
-          {...{ texts, state: shown.state, expires: shown.expires, of: keyOf(shown) }}
-        />
-      ) : (
-        <p class="hint">{texts.chooseConnection}</p>
-      )}
+      <Shown {...{ texts, shown }} />
       <Scroll label={texts.connectionsTitle}>
         <table>
           <thead>

@@ -3,10 +3,11 @@ import { useCallback, useEffect, useMemo, useState } from 'preact/hooks'
 import { frameText } from '../../offline/flow.js'
 import type { LabHost, LabStateNow, WireEvent, WireFrame } from '../moment.js'
 import { shortNumber } from './chart.jsx'
-import { BOX_WIDTH, BUS_Y, boxHeight, HEIGHT, PLACES, pointAt, WIDTH, wayOf } from './figure.js'
+import { Figure, type PlacedHost, pointAt, WIDTH } from './figure.js'
 import { type Flight, Flights, type Speed } from './flights.js'
-import { FrameDetail } from './frame-detail.jsx'
 import { bytesOfHex } from './hex.jsx'
+import { LiveFrame } from './live-frame.jsx'
+import type { LiveReplay } from './live-replay.js'
 import type { Rate } from './rates.js'
 import type { Texts } from './texts/index.js'
 
@@ -18,6 +19,7 @@ export interface TopologyProps {
   readonly texts: Texts
   readonly lab: LabStateNow
   readonly rates: readonly Rate[]
+  readonly replay: LiveReplay
   /** Where frames of the wires are to be told. */
   readonly wire: { current: (event: WireEvent) => void }
   act(wanted: object): Promise<void>
@@ -52,7 +54,7 @@ function withNew(last: readonly Seen[], departed: readonly WireFrame[]): Seen[] 
   return [...fresh, ...last].slice(0, SEEN_MAX)
 }
 
-export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
+export function Topology({ texts, lab, rates, replay, wire, act }: TopologyProps) {
   const { live } = texts
   const { flights, seen, note } = useFlights(wire)
   const [, redraw] = useState(0)
@@ -100,7 +102,7 @@ export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
           {shortNumber(perSecond)} {live.framesPerSecond} · {live.sampled}
         </span>
       </div>
-      <Figure {...{ texts, lab, flights, note, pick: setPicked }} />
+      <Drawing {...{ texts, lab, flights, note, pick: setPicked }} />
       <HostButtons {...{ texts, lab, act }} />
       <h3>{live.framesSeen}</h3>
       <ul class="seen">
@@ -116,7 +118,7 @@ export function Topology({ texts, lab, rates, wire, act }: TopologyProps) {
       {picked === null ? (
         <p class="hint">{live.chooseFrame}</p>
       ) : (
-        <FrameDetail title={textOf(picked)} hex={picked.hex} />
+        <LiveFrame {...{ texts, frame: picked, replay }} text={titleOf(picked, live.everybody)} />
       )}
     </section>
   )
@@ -127,7 +129,11 @@ function textOf({ hex }: WireFrame): string {
   return frameText(new DataView(bytes.buffer), 0, bytes.length)
 }
 
-interface FigureProps {
+function titleOf(frame: WireFrame, everybody: string): string {
+  return `${frame.from} → ${frame.to ?? everybody}`
+}
+
+interface DrawingProps {
   readonly texts: Texts
   readonly lab: LabStateNow
   readonly flights: Flights
@@ -135,43 +141,46 @@ interface FigureProps {
   pick(frame: WireFrame): void
 }
 
-function Figure({ texts, lab, flights, note, pick }: FigureProps) {
+function Drawing({ texts, lab, flights, note, pick }: DrawingProps) {
+  const figure = useMemo(() => new Figure(lab.hosts), [lab])
   // What stands still is not drawn again for each picture of what moves.
-  const still = useMemo(() => {
-    const { client, router, director, rs3 } = PLACES
-    const onSegment = Object.entries(PLACES).filter(([name]) => name !== 'client')
-    return (
+  const still = useMemo(
+    () => (
       <>
-        <line x1={client.x} y1={client.y} x2={router.x} y2={router.y} />
-        <line class="bus" x1={director.x} y1={BUS_Y} x2={rs3.x} y2={BUS_Y} />
-        {onSegment.map(([name, { x, y }]) => (
-          <line key={name} x1={x} y1={BUS_Y} x2={x} y2={y} />
+        {[...figure.wires.values()].map(({ name, y, from, to, isCable }) => (
+          <line key={name} class={isCable ? '' : 'bus'} x1={from} y1={y} x2={to} y2={y} />
+        ))}
+        {figure.joints.map(([from, to]) => (
+          <line key={`${from.x} ${from.y} ${to.y}`} x1={from.x} y1={from.y} x2={to.x} y2={to.y} />
         ))}
         {lab.hosts.map((host) => (
-          <HostBox key={host.name} {...{ texts, host, vip: lab.vip }} />
+          <HostBox
+            key={host.name}
+            {...{ texts, host, vip: lab.vip, place: figure.hosts.get(host.name) }}
+          />
         ))}
       </>
-    )
-  }, [texts, lab])
+    ),
+    [texts, lab, figure],
+  )
+  const viewBox = `0 0 ${WIDTH} ${figure.height}`
   return (
     <div class="stage">
-      <svg class="figure" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
+      <svg class="figure" viewBox={viewBox}>
         <title>{texts.live.figure}</title>
         {still}
       </svg>
-      <svg class="figure moving" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
-        <Dots {...{ hosts: lab.hosts, flights, note, pick }} />
+      <svg class="figure moving" viewBox={viewBox} aria-hidden="true">
+        <Dots {...{ figure, flights, note, pick }} />
       </svg>
     </div>
   )
 }
 
-type DotsProps = Pick<FigureProps, 'flights' | 'note' | 'pick'> & {
-  readonly hosts: readonly LabHost[]
-}
+type DotsProps = Pick<DrawingProps, 'flights' | 'note' | 'pick'> & { readonly figure: Figure }
 
 /** The frames on their way, drawn as often as the screen is. */
-function Dots({ hosts, flights, note, pick }: DotsProps) {
+function Dots({ figure, flights, note, pick }: DotsProps) {
   const [, redraw] = useState(0)
   useEffect(() => {
     let before = performance.now()
@@ -188,21 +197,15 @@ function Dots({ hosts, flights, note, pick }: DotsProps) {
     request = requestAnimationFrame(draw)
     return () => cancelAnimationFrame(request)
   }, [flights, note])
-  return <g>{flights.flying.flatMap((flight) => dotsOf(flight, hosts, pick))}</g>
+  return <g>{flights.flying.flatMap((flight) => dotsOf(flight, figure, pick))}</g>
 }
 
-/** A frame for everybody flies to each host of the segment. */
-function dotsOf(
-  { id, frame, part }: Flight,
-  hosts: readonly LabHost[],
-  pick: (frame: WireFrame) => void,
-) {
-  const targets =
-    frame.to !== null
-      ? [frame.to]
-      : hosts.map(({ name }) => name).filter((name) => name !== frame.from && name !== 'client')
+/** A frame for everybody flies to each host of its wire. */
+function dotsOf({ id, frame, part }: Flight, figure: Figure, pick: (frame: WireFrame) => void) {
+  const { from, wire } = frame
+  const targets = frame.to !== null ? [frame.to] : figure.othersOn(wire, from)
   return targets.flatMap((to) => {
-    const way = wayOf(frame.from, to)
+    const way = figure.wayOf(from, to, wire)
     if (way.length === 0) return []
     const { x, y } = pointAt(way, part)
     return [
@@ -227,11 +230,18 @@ function kindOf({ hex, from }: WireFrame): string {
   return from.startsWith('rs') ? 'dot reply' : 'dot request'
 }
 
-function HostBox({ texts, host, vip }: { texts: Texts; host: LabHost; vip: string }) {
+interface HostBoxProps {
+  readonly texts: Texts
+  readonly host: LabHost
+  readonly vip: string
+  readonly place: PlacedHost | undefined
+}
+
+function HostBox({ texts, host, vip, place: box }: HostBoxProps) {
+  if (box === undefined) return null
   const { name, address, mac, vip: place, isAlive, isSilent } = host
-  const { x, y } = PLACES[name] ?? { x: -BOX_WIDTH, y: 0 }
-  const height = boxHeight(name)
-  const [left, top] = [x - BOX_WIDTH / 2, y - height / 2]
+  const { x, y, width, height } = box
+  const [left, top] = [x - width / 2, y - height / 2]
   const { live } = texts
   const lines = [address, mac]
   if (place !== null) lines.push(`VIP ${vip} (${place})`)
@@ -240,7 +250,7 @@ function HostBox({ texts, host, vip }: { texts: Texts; host: LabHost; vip: strin
   const isWrong = !isAlive || isSilent === false
   return (
     <g class={isWrong ? 'host wrong' : 'host'}>
-      <rect x={left} y={top} width={BOX_WIDTH} height={height} rx="10" />
+      <rect x={left} y={top} width={width} height={height} rx="10" />
       <text class="name" x={x} y={top + 24}>
         {name}
       </text>

@@ -112,6 +112,15 @@ export const en = {
     twos: 'twos draws two by lot, and takes the smaller load by weight.',
     none: 'the service has no scheduler.',
   } as Readonly<Record<string, string>>,
+  clues: {
+    last: 'Chosen last',
+    level: 'Level of this pass',
+    bucket: 'Bucket of the table',
+    slot: 'Slot of the table',
+    holder: 'In it',
+    known: 'Where this virtual address went before',
+    drawn: 'Drawn by lot',
+  },
   byTemplate: 'The service is persistent, and the client has been sent there before.',
   nobodyEligible: 'No realserver may be chosen.',
   sourceLead:
@@ -138,7 +147,7 @@ export const en = {
   template: 'persistence template',
   stateMachine: 'State machine of TCP, as the director sees it: the client’s half only',
   stateNow: 'now',
-  chooseConnection: 'Choose a TCP connection to see its state.',
+  chooseConnection: 'Choose a connection to see its state and its time.',
   live: {
     title: 'uipvs, live',
     lead: 'A running director: what it does now, and what you may change. Each change shows the command that does the same.',
@@ -189,6 +198,19 @@ export const en = {
     chooseFrame: 'Choose a frame below to see it field by field.',
     everybody: 'everybody',
     framesSeen: 'Frames seen',
+    nextChoice: 'What would it choose next?',
+    forClient: 'if a connection came from',
+    notByDirector:
+      'This frame does not pass the director: in Direct Routing the reply takes the straight road.',
+    notReplayed: 'This frame did not pass the director, or came before anything was known of it.',
+    replayedHere:
+      'Replayed in your browser, by the same code, from the tables of the running director. On the wire:',
+    nothingLeft: 'nothing was seen to leave it',
+    leftTo: 'the running director sent it on to',
+    agrees: 'Both did the same.',
+    differs: 'They differ.',
+    notCompared: 'So the two cannot be compared.',
+    notExact: 'Its tables were moving, or it draws lots: what is known of them may not be exact.',
   },
   verdicts: Object.fromEntries(ENDINGS.map(({ name, sentence }) => [name, sentence])) as Readonly<
     Record<string, string>

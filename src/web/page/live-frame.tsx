@@ -1,0 +1,71 @@
+/**
+ * A frame of the lab's wires: what it is, field by field; and if it passed the director, its
+ * journey, replayed here and compared with what left the running one.
+ */
+import { useMemo, useState } from 'preact/hooks'
+import type { DescribedField } from '../../wire/describe.js'
+import type { WireFrame } from '../moment.js'
+import { Layers, layersOf } from './frame-view.jsx'
+import { bytesOfHex, Hex } from './hex.jsx'
+import type { LiveReplay, Outcome } from './live-replay.js'
+import type { Texts } from './texts/index.js'
+import { Verdict, Views } from './views.jsx'
+
+export interface LiveFrameProps {
+  readonly texts: Texts
+  readonly frame: WireFrame
+  /** The frame in a line. */
+  readonly text: string
+  readonly replay: LiveReplay
+}
+
+export function LiveFrame({ texts, frame, text, replay }: LiveFrameProps) {
+  // Once for each frame: what is known of the director then goes on.
+  const outcome = useMemo(() => replay.explain(frame), [replay, frame])
+  if (outcome === null) {
+    return (
+      <>
+        <p>{frame.from.startsWith('rs') ? texts.live.notByDirector : texts.live.notReplayed}</p>
+        <Decoded title={text} hex={frame.hex} />
+      </>
+    )
+  }
+  const { replayed } = outcome
+  return (
+    <section class="replayed" aria-label={text}>
+      <Verdict {...{ texts, explanation: replayed.explanation, subject: text }} />
+      <Comparison {...{ texts, outcome }} />
+      <Views {...{ texts, moment: replayed }} />
+    </section>
+  )
+}
+
+function Comparison({ texts, outcome }: { texts: Texts; outcome: Outcome }) {
+  const { left, agrees, isExact } = outcome
+  const { live } = texts
+  const seen =
+    left === null
+      ? live.nothingLeft
+      : `${live.leftTo} ${left.to ?? live.everybody} (${macOf(left)})`
+  const compared = agrees === null ? live.notCompared : agrees ? live.agrees : live.differs
+  return (
+    <p class={agrees === false ? 'compared bad' : 'compared'}>
+      {live.replayedHere} {seen}. <b>{compared}</b> {!isExact && live.notExact}
+    </p>
+  )
+}
+
+function macOf({ hex }: WireFrame): string {
+  return hex.slice(0, 12).replace(/..(?=.)/g, '$&:')
+}
+
+function Decoded({ title, hex }: { title: string; hex: string }) {
+  const [pointed, setPointed] = useState<DescribedField | null>(null)
+  const bytes = bytesOfHex(hex)
+  return (
+    <>
+      <Hex title={title} bytes={bytes} other={null} pointed={pointed} />
+      <Layers layers={layersOf(bytes)} changed={null} point={setPointed} />
+    </>
+  )
+}

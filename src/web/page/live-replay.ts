@@ -1,0 +1,149 @@
+/**
+ * What became of a frame of the wire, told by the same director here in the browser: its tables are
+ * those of the running one at the last moment before (`offline/seed.ts`), and the frames that came
+ * since then pass first. What the running director really did is seen on the wire, and compared.
+ */
+import { Explainer } from '../../offline/explain.js'
+import type { Explanation } from '../../offline/explanation.js'
+import { liveOptions, macsOf, rulesOf } from '../../offline/live-rules.js'
+import { seed } from '../../offline/seed.js'
+import { parseMac } from '../../wire/address.js'
+import type { LabStateNow, Moment, WireEvent, WireFrame } from '../moment.js'
+import { bytesOfHex } from './hex.jsx'
+import { LIMITS, type Moment as Replayed } from './session.js'
+import { tablesOf } from './tables.js'
+import { traced } from './trace.js'
+
+/** Half a minute of moments, and frames to and from the director. */
+const MOMENTS_KEPT = 60
+const FRAMES_KEPT = 2000
+/** A frame leaves so soon after it came, in ms; the clocks are one clock. */
+const LEAVES_WITHIN_MS = 1000
+
+export interface Outcome {
+  readonly replayed: Replayed
+  /** What left the running director because of this frame; null: nothing was seen. */
+  readonly left: WireFrame | null
+  /** Both did the same: null if it was not seen what the running one did. */
+  readonly agrees: boolean | null
+  /** Frames may be missing before it, or the tables were moving: others were told only in part. */
+  readonly isExact: boolean
+}
+
+export class LiveReplay {
+  readonly #moments: Moment[] = []
+  readonly #arrived: WireFrame[] = []
+  readonly #left: WireFrame[] = []
+  readonly #entrance: number
+  /** Those that the director is joined to. */
+  #wires: ReadonlySet<string> = new Set()
+
+  /** `entrance`: the function with which a journey begins, for trace.ts. */
+  constructor(entrance: number) {
+    this.#entrance = entrance
+  }
+
+  addLab({ hosts }: LabStateNow): void {
+    this.#wires = new Set(hosts.find(({ name }) => name === 'director')?.wires)
+  }
+
+  addMoment(moment: Moment): void {
+    this.#moments.push(moment)
+    if (this.#moments.length > MOMENTS_KEPT) this.#moments.shift()
+  }
+
+  addFrames({ frames, more }: WireEvent): void {
+    for (const frame of [...frames, ...more]) {
+      if (frame.from === 'director') this.#left.push(frame)
+      else if (frame.to === 'director' || frame.to === null) this.#arrived.push(frame)
+    }
+    for (const list of [this.#arrived, this.#left]) {
+      list.splice(0, Math.max(0, list.length - FRAMES_KEPT))
+    }
+  }
+
+  /** The frame that came to the director and left it as this one; itself, if it came there. */
+  arrivalOf(frame: WireFrame): WireFrame | null {
+    if (frame.from !== 'director') {
+      const isForAll = frame.to === null && this.#wires.has(frame.wire)
+      return frame.to === 'director' || isForAll ? frame : null
+    }
+    return this.#arrived.findLast((each) => each.at <= frame.at && isSame(each, frame)) ?? null
+  }
+
+  /** Null for a frame that did not pass the director, or came before anything was known of it. */
+  explain(frame: WireFrame): Outcome | null {
+    const arrival = this.arrivalOf(frame)
+    if (arrival === null) return null
+    const before = this.#moments.filter(({ to }) => to <= arrival.at)
+    const from = before.findLast(({ isStill }) => isStill) ?? before.at(-1)
+    const mac = parseMac(macAt(arrival.hex, 0))
+    if (from === undefined || mac === null) return null
+    const { table, marks, sysctls, status } = from
+    const rules = rulesOf(table, marks, sysctls)
+    const live = liveOptions(status)
+    const explainer = new Explainer({
+      ...live,
+      rules,
+      macs: macsOf(table),
+      directorMac: mac,
+      limits: LIMITS,
+    })
+    explainer.offline.advanceTo(from.to)
+    seed(explainer.offline, from)
+    for (const each of this.#arrived) {
+      if (each === arrival) break
+      const isHeard = each.to !== null || this.#wires.has(each.wire)
+      if (isHeard && each.at > from.to && each.at <= arrival.at)
+        explainer.play(bytesOf(each), each.at)
+    }
+    const { result, call } = traced(this.#entrance, () =>
+      explainer.explain(bytesOf(arrival), arrival.at),
+    )
+    const replayed = { explanation: result, call, tables: tablesOf(explainer.offline) }
+    const left = this.#leftOf(arrival)
+    const isExact = from.isStill && table.services.every(({ settings }) => isFollowed(settings))
+    return { replayed, left, agrees: agreement(result, left), isExact }
+  }
+
+  #leftOf(arrival: WireFrame): WireFrame | null {
+    const isIt = (frame: WireFrame) =>
+      frame.at >= arrival.at - 1 &&
+      frame.at < arrival.at + LEAVES_WITHIN_MS &&
+      isSame(arrival, frame)
+    return this.#left.find(isIt) ?? null
+  }
+}
+
+/** Lots that were drawn elsewhere are not known here. */
+function isFollowed({ scheduler }: { readonly scheduler: string }): boolean {
+  return scheduler !== 'twos'
+}
+
+function agreement({ hexAfter, verdict }: Explanation, left: WireFrame | null): boolean | null {
+  if (left === null) return verdict.action === 'forward' ? null : true
+  return hexAfter?.startsWith(left.hex) ?? false
+}
+
+/** The same packet: the link header, and what kernel mode changes of IP, may differ. */
+function isSame(a: WireFrame, b: WireFrame): boolean {
+  return a.bytes === b.bytes && packetOf(a.hex) === packetOf(b.hex)
+}
+
+function packetOf(hex: string): string {
+  const type = hex.slice(24, 28)
+  // TTL and checksum, or the hop limit.
+  if (type === '0800') return hex.slice(28, 44) + hex.slice(46, 48) + hex.slice(52)
+  return type === '86dd' ? hex.slice(28, 42) + hex.slice(44) : hex.slice(28)
+}
+
+function macAt(hex: string, byte: number): string {
+  return hex.slice(2 * byte, 2 * byte + 12).replace(/..(?=.)/g, '$&:')
+}
+
+/** Of a long frame only the headers are told: the rest is taken for zeros. */
+function bytesOf({ hex, bytes }: WireFrame): Uint8Array {
+  const whole = new Uint8Array(bytes)
+  whole.set(bytesOfHex(hex))
+  return whole
+}
