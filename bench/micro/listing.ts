@@ -7,13 +7,12 @@
  * A gap is also told without the time in which the worker's thread was runnable and another had its
  * processor (/proc/thread-self/schedstat): that is the machine's, too.
  *
- * As in a director, the worker is a thread and the control socket is served by the main thread.
- * `uipvsadm` is a process of its own: three that want to run. With two processors some gaps come
- * from that, so the worker has one processor to itself (taskset) and the others share the other.
+ * As in a director, the worker is a thread with precedence and the control socket is served by the
+ * main thread. `uipvsadm` is a process of its own: with two processors three want one.
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, openSync, readSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
@@ -24,6 +23,8 @@ import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import { listConnections } from '../../src/control/readers.js'
 import { type Controlled, ControlServer } from '../../src/control/server.js'
 import { allowInlining } from '../../src/daemon/inlining.js'
+import { takePrecedence } from '../../src/daemon/precedence.js'
+import { ThreadMemory } from '../../src/native/mapping.js'
 import { addRules, limitsFor, makeDirector, open, SEED } from './director.js'
 import { inDisorder } from './frames.js'
 import { inChild, line, type Measurement, type Options } from './measurement.js'
@@ -54,7 +55,9 @@ interface Found {
 }
 
 interface Start {
-  readonly memory: SharedArrayBuffer
+  /** Of the tables, as a director of threads has them. */
+  readonly address: number
+  readonly bytes: number
   readonly cells: SharedArrayBuffer
   readonly connections: number
 }
@@ -107,7 +110,7 @@ export const listing: Measurement = {
 
 async function measure({ connections }: Options, path: string) {
   const limits = limitsFor(connections)
-  const memory = new SharedArrayBuffer(Balancer.bytes(limits))
+  const memory = ThreadMemory.create(Balancer.bytes(limits))
   const shared = new SharedArrayBuffer(CELLS * 8)
   const cells = new Float64Array(shared)
   const small = { ...limits, connections4: 1 }
@@ -118,13 +121,16 @@ async function measure({ connections }: Options, path: string) {
     SCHEDULERS,
   )
   addRules((rule) => book.apply(rule))
-  const live = new Balancer(new Region(memory), limits, SEED)
-  const before = threads()
+  const live = new Balancer(new Region(memory.buffer), limits, SEED)
   const worker = new Worker(new URL(import.meta.url), {
-    workerData: { memory, cells: shared, connections } satisfies Start,
+    workerData: {
+      address: memory.address,
+      bytes: memory.bytes,
+      cells: shared,
+      connections,
+    } satisfies Start,
   })
   while (cells[READY] === 0) await sleep(50)
-  apart(before)
   const server = new ControlServer(path, {
     connections: () => listConnections(book, [{ tables: live, tick: 100 }]),
   } as Partial<Controlled> as Controlled)
@@ -169,24 +175,9 @@ async function during(cells: Float64Array, action: () => Promise<number>): Promi
   }
 }
 
-function threads(): Set<string> {
-  return new Set(
-    execFileSync('ls', [`/proc/${process.pid}/task`], { encoding: 'utf8' }).split('\n'),
-  )
-}
-
-/** The worker's threads (those that were not there before) on processor 1, all others on 0. */
-function apart(before: ReadonlySet<string>): void {
-  if (availableParallelism() < 2) return
-  for (const id of threads()) {
-    if (id === '') continue
-    const processor = before.has(id) ? '0' : '1'
-    execFileSync('taskset', ['-pc', processor, id], { stdio: 'ignore' })
-  }
-}
-
 /** The worker: a director that fills its table and then forwards without a pause. */
-function forwardForEver({ memory, cells: shared, connections }: Start): void {
+function forwardForEver({ address, bytes, cells: shared, connections }: Start): void {
+  const memory = ThreadMemory.at(address, bytes).buffer
   const cells = new Float64Array(shared)
   const bench = makeDirector(new Region(memory), limitsFor(connections))
   open(bench, 0, connections)
@@ -226,5 +217,6 @@ function waitedNs(schedstat: number, text: Uint8Array): number {
 
 if (parentPort !== null && workerData !== null) {
   allowInlining()
+  takePrecedence()
   forwardForEver(workerData as Start)
 }

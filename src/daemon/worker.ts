@@ -30,6 +30,7 @@ import { allowInlining } from './inlining.js'
 import { LoopMeter } from './loop-meter.js'
 import { WorkerMemory } from './memory.js'
 import type { Findings, NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
+import { takePrecedence } from './precedence.js'
 
 /**
  * How long the worker looks in vain before it sleeps: about what going to sleep and waking cost. By
@@ -272,6 +273,7 @@ async function runProcess(send: (message: Report) => void): Promise<void> {
 }
 
 allowInlining()
+takePrecedence()
 if (parentPort !== null) runThread(parentPort, workerData as WorkerStart)
 else if (process.send !== undefined) {
   // The terminal's Ctrl-C reaches the whole process group; the director decides when to stop.

@@ -258,15 +258,15 @@ export class Segment {
     return { ...director, readyMs }
   }
 
-  /** Runs `uipvs run`. */
-  launchDirector(options: readonly string[] = ['-i', 'eth0']): Launched {
+  /** Runs `uipvs run`, by another program if one is given. */
+  launchDirector(
+    options: readonly string[] = ['-i', 'eth0'],
+    wrapper: readonly string[] = [],
+  ): Launched {
     const began = performance.now()
-    const child = this.lab.spawn(
-      'director',
-      'node',
-      [UIPVS, 'run', '--control', this.control.path, ...options],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
-    )
+    const run = [UIPVS, 'run', '--control', this.control.path, ...options]
+    const [file, ...args] = [...wrapper, process.execPath, ...run]
+    const child = this.lab.spawn('director', file, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout!, child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text) => {

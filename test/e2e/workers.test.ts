@@ -2,6 +2,8 @@
  * Several workers as one director, over a real wire: clients of many addresses, whose shares the
  * workers take, and decisions that are fair over all of them.
  */
+import { readdirSync, readFileSync } from 'node:fs'
+import { getPriority } from 'node:os'
 import t, { type Test } from 'tap'
 import type { EngineName } from '../../src/daemon/messages.js'
 import { words } from '../../src/port/bpf-filter.js'
@@ -211,6 +213,29 @@ async function changing(t: Test, segment: Segment): Promise<void> {
     `nobody was refused: ${JSON.stringify(got)}`,
   )
 }
+
+t.test('those that take frames come before others, unless it is said otherwise', async (t) => {
+  const segment = await makeSegment(t, { realservers: 1 })
+  if (segment === undefined) return
+  const run = ['-i', 'eth0', '--engine', 'af_packet', '--workers', '2']
+  // Whoever runs the tests may have a priority already.
+  const own = getPriority()
+  const director = segment.launchDirector(run, ['nice', '-n', String(-own)])
+  await director.ready
+  const nices = (pid: number) =>
+    readdirSync(`/proc/${pid}/task`).map((tid) => {
+      const stat = readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16])
+    })
+  const got = nices(director.pid)
+  t.equal(got.filter((nice) => nice === -10).length, 2, `a thread for each worker: ${got}`)
+  t.equal(got.filter((nice) => nice === 0).length, got.length - 2, 'and no other')
+  director.process.kill('SIGTERM')
+  await director.ended
+  const polite = segment.launchDirector(run, ['nice', '-n', String(3 - own)])
+  await polite.ready
+  t.same([...new Set(nices(polite.pid))], [3])
+})
 
 t.test('least-connection and persistence by what all workers have', async (t) => {
   const begun = await start(t, 'af_packet', 2)
