@@ -53,6 +53,7 @@ export const PROGRAMS = {
   crafted: join(import.meta.dirname, 'crafted-program.js'),
   offload: join(import.meta.dirname, 'offload-program.js'),
   capture: join(import.meta.dirname, 'capture-program.js'),
+  naive: join(import.meta.dirname, 'naive-program.js'),
   wire: join(import.meta.dirname, 'wire-program.js'),
   uipvs: join(import.meta.dirname, '..', 'cli', 'uipvs.js'),
   uipvsadm: join(import.meta.dirname, '..', 'cli', 'uipvsadm.js'),

@@ -6,7 +6,7 @@
  * client, who asked the VIP, drops that answer.
  *
  *   80/tcp  HTTP: `/` gives the name; `/bytes/N` gives N bytes that depend on nothing but N, to
- *           compare a download with; anything else 404
+ *           compare a download with; anything else 404. What is uploaded (POST) is counted.
  *   22/tcp  the first line of an SSH server, then silence until the client hangs up
  *    7/udp  the name, a space, and what was sent
  *
@@ -14,7 +14,11 @@
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { createServer as createHttpServer, type ServerResponse } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import { createServer, isIPv6 } from 'node:net'
 import { Readable } from 'node:stream'
 
@@ -40,6 +44,12 @@ function* download(bytes: number): Generator<Buffer> {
   }
 }
 
+function answerUpload(name: string, request: IncomingMessage, response: ServerResponse): void {
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  request.on('end', () => response.end(`${name} received ${bytes} bytes\n`))
+}
+
 function answerHttp(name: string, path: string, response: ServerResponse): void {
   response.setHeader('Server', `uipvs-lab ${name}`)
   const bytes = Number(/^\/bytes\/(\d+)$/.exec(path)?.[1] ?? -1)
@@ -62,7 +72,9 @@ function answerHttp(name: string, path: string, response: ServerResponse): void 
 
 async function serve(name: string, address: string): Promise<void> {
   const http = createHttpServer((request, response) =>
-    answerHttp(name, request.url ?? '/', response),
+    request.method === 'POST'
+      ? answerUpload(name, request, response)
+      : answerHttp(name, request.url ?? '/', response),
   )
   const ssh = createServer((socket) => {
     socket.on('error', () => {}) // a client that resets the connection is its own business

@@ -29,6 +29,12 @@ export function isInstalled(tool: string): boolean {
   return path.some((directory) => directory !== '' && existsSync(join(directory, tool)))
 }
 
+/** Which of these programs are not here, and what to do; false if all are. */
+export function lacks(...tools: readonly string[]): string | false {
+  const missing = tools.filter((tool) => !isInstalled(tool))
+  return missing.length > 0 && `install ${missing.join(' and ')}`
+}
+
 /** A sentence for each tool that is not here; the demonstration then uses what comes with Node. */
 export function toolsMissing(): string[] {
   const missing: string[] = []

@@ -3,10 +3,10 @@ import { hexPair } from './hex-pair.js'
 import type { Paint } from './paint.js'
 import type { Played, Scene, SceneStep } from './scene.js'
 
-const WIDTH = 96
+const WIDTH = 80
 
 export function sceneOpening(paint: Paint, { name, title, question }: Scene): string {
-  return `\n${paint.bold(`${name}: ${title}`)}\n\n${wrapped(question)}\n`
+  return `\n${paint.bold(`${name}: ${title}`)}\n\n${wrapped(question)}\n\n`
 }
 
 export function sceneStep(paint: Paint, step: SceneStep): string {
@@ -17,7 +17,10 @@ export function sceneStep(paint: Paint, step: SceneStep): string {
       return `   ${step.text}\n`
     case 'command': {
       const output = step.output.trimEnd().replace(/^(?=.)/gm, '      ')
-      const line = `   ${paint.dim(`[${step.host}] #`)} ${step.command}\n`
+      // As a shell asks for the rest of a command that has not ended.
+      const more = `\n   ${' '.repeat(step.host.length + 3)}${paint.dim('>')} `
+      const command = step.command.replaceAll('\n', more)
+      const line = `   ${paint.dim(`[${step.host}] #`)} ${command}\n`
       return output === '' ? line : `${line}${step.status === 0 ? output : paint.red(output)}\n`
     }
     case 'frames': {
@@ -39,5 +42,5 @@ export function sceneEnding(paint: Paint, { remember, failures }: Played): strin
 
 /** At the width of the rest, three blanks in. */
 function wrapped(text: string): string {
-  return text.replace(/(.{1,90})(?:\s+|$)/g, '   $1\n').trimEnd()
+  return text.replace(/(.{1,77})(?:\s+|$)/g, '   $1\n').trimEnd()
 }

@@ -12,7 +12,7 @@ import { type Lab, PROGRAMS } from './lab.js'
 import { enter } from './namespaces.js'
 import { isAlive } from './processes.js'
 import type { LabProcess } from './state.js'
-import { DIP, type Host, macOf, VIP } from './topology.js'
+import { DIP, type Host, macOf, type Namespace, VIP } from './topology.js'
 
 export interface Scene {
   readonly name: string
@@ -33,7 +33,7 @@ export type SceneStep =
   | { readonly kind: 'heading' | 'note'; readonly text: string }
   | {
       readonly kind: 'command'
-      readonly host: Host
+      readonly host: Namespace
       readonly command: string
       readonly status: number
       readonly output: string
@@ -85,7 +85,7 @@ export class Stage {
   }
 
   /** Runs a shell line in a host and returns what it printed, both streams, whatever its status. */
-  run(host: Host, command: string): { status: number; output: string } {
+  run(host: Namespace, command: string): { status: number; output: string } {
     const { status, stdout, stderr } = this.lab.run(host, ['sh', '-c', this.#script(command)])
     const output = `${stdout}${stderr}`
     this.#add({ kind: 'command', host, command, status, output })
@@ -93,16 +93,19 @@ export class Stage {
   }
 
   /** Each line in turn; a scene goes on only if all could be done. */
-  mustRun(host: Host, ...lines: readonly string[]): void {
+  mustRun(host: Namespace, ...lines: readonly string[]): void {
     for (const line of lines) {
       const { status } = this.run(host, line)
       if (status !== 0) this.claim(`${line}: done`, false)
     }
   }
 
-  /** A server that prints `ready` once it listens; it stays until it is stopped. */
-  async serve(host: Host, command: string): Promise<LabProcess> {
-    this.#add({ kind: 'command', host, command: `${command} &`, status: 0, output: '' })
+  /**
+   * A server that prints `ready` once it listens; it stays until it is stopped. A program of ours
+   * is `shown` without the path to it.
+   */
+  async serve(host: Host, command: string, shown = command): Promise<LabProcess> {
+    this.#add({ kind: 'command', host, command: `${shown} &`, status: 0, output: '' })
     const role = `server-${host}-${this.lab.nextNumber()}`
     const server = this.lab.start(host, role, ['sh', '-c', `exec ${command}`])
     await this.lab.untilReady(server, () => this.lab.log(role).includes('ready'))
@@ -153,6 +156,11 @@ export class Stage {
     this.#add({ kind: 'command', host, command: 'kill %1', status: 0, output: '' })
   }
 
+  stopDirector(): void {
+    this.lab.stop(this.#director)
+    this.#add({ kind: 'command', host: 'director', command: 'kill %uipvs', status: 0, output: '' })
+  }
+
   async restartDirector(...options: readonly string[]): Promise<void> {
     this.lab.stop(this.#director)
     const command = ['uipvs run -i eth0', ...options].join(' ')
@@ -196,10 +204,19 @@ export class Stage {
 
   /** Who answers the client: one request each, by the name of the realserver, or `nobody`. */
   ask(times: number, url: string): string[] {
-    return Array.from({ length: times }, () => {
+    if (times === 1) {
       const { status, output } = this.run('client', `curl -sS --max-time 2 ${url}`)
-      return status === 0 ? output.trim() : 'nobody'
-    })
+      return [status === 0 ? output.trim() : 'nobody']
+    }
+    const once = `curl -s --max-time 2 ${url} || echo nobody`
+    const { output } = this.run('client', `for i in $(seq ${times})\ndo ${once}\ndone | xargs`)
+    return output.trim().split(' ')
+  }
+
+  /** A counter of the host's kernel, by its name in nstat(8). */
+  counter(host: Host, name: string): number {
+    const { output } = this.run(host, `nstat -asz ${name}`)
+    return Number(new RegExp(`^${name} +(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN)
   }
 
   /** The router forgets whom it knows on the segment, and so asks again. */
@@ -268,6 +285,7 @@ export interface Packet4 {
   readonly tcpFlags: number
 }
 
+export const ICMP = 1
 export const TCP = 6
 export const UDP = 17
 export const TCP_RST = 0x04

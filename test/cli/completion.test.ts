@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import t from 'tap'
 import { completionScript } from '../../src/cli/commands/completion.js'
 import { bashCompletion } from '../../src/cli/completion/bash.js'
@@ -32,6 +32,11 @@ function sample(): CommandModel {
   program.command('replay').argument('<capture>').option('-w, --write <file>')
   const server = program.command('realserver').summary('realserver')
   for (const name of ['up', 'down']) server.command(name).option('--vip <vip>', 'VIP')
+  const scene = new Argument('[scene]')
+  const fault = new Argument('[fault]').choices(['mtu', 'filter'])
+  const lab = program.command('lab').addArgument(scene.choices(['arp', 'dr', 'drain']))
+  lab.option('--keep', 'let it stand').command('break').addArgument(fault)
+  lab.command('down')
   program.command('secret', { hidden: true })
   return commandModel(program)
 }
@@ -61,6 +66,15 @@ const CASES: [string[], string[]][] = [
   [['uipvs', 'realserver', 'd'], ['down']],
   [['uipvs', 'realserver', 'up', '--v'], ['--vip']],
   [
+    ['uipvs', 'lab', 'd'],
+    ['down', 'dr', 'drain'],
+  ],
+  [['uipvs', 'lab', 'arp', '--k'], ['--keep']],
+  [
+    ['uipvs', 'lab', 'break', ''],
+    ['filter', 'mtu'],
+  ],
+  [
     ['uipvs', 'help', 're'],
     ['realserver', 'replay'],
   ],
@@ -86,7 +100,7 @@ t.test('the model has what the help shows', async (t) => {
   const model = sample()
   t.same(
     model.commands.map((command) => command.name),
-    ['run', 'replay', 'realserver', 'help'],
+    ['run', 'replay', 'realserver', 'lab', 'help'],
     'hidden commands stay hidden',
   )
   const options = model.commands[0]?.options ?? []

@@ -99,8 +99,10 @@ t.test('--keep, list, --shell, down', { skip: needsRoot }, (t) => {
   t.teardown(() => uipvs(['lab', 'down']))
   t.equal(kept.status, 0, kept.stderr)
   const { lab } = JSON.parse(kept.stdout) as Demonstration
-  t.match(uipvs(['lab', 'list']).stdout, new RegExp(`^${lab} +kept `))
-  t.match(JSON.parse(uipvs(['lab', 'list', '--json']).stdout), [{ lab, condition: 'kept' }])
+  t.match(uipvs(['lab', 'list']).stdout, new RegExp(`^  ${lab} +kept `, 'm'))
+  t.match(JSON.parse(uipvs(['lab', 'list', '--json']).stdout), {
+    labs: [{ lab, condition: 'kept' }],
+  })
   const shell = uipvs(['lab', '--shell', 'client'], 'ip -4 -o addr show eth0; exit 7\n')
   t.match(shell.stdout, '192.168.1.254/24', 'the shell is in the client')
   t.equal(shell.status, 7, 'and its status is ours')

@@ -1,5 +1,5 @@
 /** `uipvs lab`: the article's network in namespaces, and a demonstration of it. */
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
 import { type Demonstration, demonstrate } from '../../lab/demonstration.js'
 import { Ended, endOnSignals, standUntil } from '../../lab/ending.js'
 import { enterHost, hasIpv6, Lab, removeStaleLabs } from '../../lab/lab.js'
@@ -48,9 +48,8 @@ Examples:
   uipvs lab --no-web            no page
   uipvs lab --keep              let it stand and return
   uipvs lab --shell rs1         a shell in a realserver of a lab that stands
-  uipvs lab scenes              what else it can show
+  uipvs lab list                what else it can show, and which labs stand
   uipvs lab arp                 a realserver answers ARP for the VIP: what breaks, and the fix
-  uipvs lab list                labs that stand
   uipvs lab down                take away every lab of yours that is kept or was left by a crash
 `
 
@@ -58,7 +57,7 @@ export function register(program: Command): void {
   const lab = program
     .command('lab')
     .description('Direct Routing in network namespaces: client, router, director, realservers')
-    .argument('[scene]', `what to show: ${SCENE_NAMES.join(', ')}`, DEFAULT_SCENE)
+    .addArgument(sceneArgument())
     .option('--once', 'show the demonstration and take the lab away (default without a terminal)')
     .option('--keep', 'show the demonstration, let the lab stand, and return')
     .option('--json', 'print the result of the demonstration as one JSON object; implies --once')
@@ -81,28 +80,19 @@ export function register(program: Command): void {
     .argument('[name]', 'the name of one lab, which may belong to a running uipvs lab')
     .action((name: string | undefined) => downLabs(name))
   lab
-    .command('scenes')
-    .description('what the lab can show')
-    .option('--json', 'as JSON')
-    .action((_flags: unknown, command: Command) => {
-      printScenes(command.optsWithGlobals<{ json?: boolean }>().json === true)
-    })
-  lab
     .command('list')
-    .description('labs of this user')
+    .description('the scenes, and the labs of this user that stand')
     .option('--json', 'as JSON')
     .action((_flags: unknown, command: Command) => {
-      printLabs(command.optsWithGlobals<{ json?: boolean }>().json === true)
+      printList(command.optsWithGlobals<{ json?: boolean }>().json === true)
     })
 }
 
-function printScenes(json: boolean): void {
-  const rows = [
-    { name: DEFAULT_SCENE, title: 'the figure: Direct Routing works, frame by frame' },
-    ...SCENES.map(({ name, title }) => ({ name, title })),
-  ]
-  const text = rows.map(({ name, title }) => `${name.padEnd(14)} ${title}\n`).join('')
-  process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : text)
+/** For help and completion; a wrong one is refused in our own words. */
+function sceneArgument(): Argument {
+  const scene = new Argument('[scene]', 'what to show').default(DEFAULT_SCENE)
+  scene.argChoices = [...SCENE_NAMES]
+  return scene
 }
 
 async function runLab(scene: string, flags: LabFlags): Promise<number> {
@@ -276,18 +266,28 @@ function downLabs(name: string | undefined): void {
   process.stdout.write(`gone: ${name}\n`)
 }
 
-function printLabs(json: boolean): void {
-  const labs = listLabs()
+function printList(json: boolean): void {
+  const scenes = [
+    { name: DEFAULT_SCENE, title: 'the figure: Direct Routing works, frame by frame' },
+    ...SCENES.map(({ name, title }) => ({ name, title })),
+  ]
+  const labs = listLabs().map((lab) => ({ ...lab, condition: conditionOf(lab) }))
   if (json) {
-    const rows = labs.map((lab) => ({ ...lab, condition: conditionOf(lab) }))
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`)
+    process.stdout.write(`${JSON.stringify({ scenes, labs }, null, 2)}\n`)
     return
   }
-  for (const lab of labs) {
-    process.stdout.write(
-      `${lab.lab.padEnd(16)} ${conditionOf(lab).padEnd(8)} ${lab.created}  ${lab.directory}\n`,
-    )
-  }
+  const standing = labs.map(
+    ({ lab, condition, created }) =>
+      `  ${lab.padEnd(14)} ${condition.padEnd(8)} since ${created}\n`,
+  )
+  process.stdout.write(
+    [
+      "Scenes ('uipvs lab SCENE')\n",
+      ...scenes.map(({ name, title }) => `  ${name.padEnd(14)} ${title}\n`),
+      '\nLabs that stand\n',
+      ...(standing.length > 0 ? standing : ["  none; 'uipvs lab --keep' makes one\n"]),
+    ].join(''),
+  )
 }
 
 function conditionOf(lab: LabState): 'kept' | 'stale' | 'running' {

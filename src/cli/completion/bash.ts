@@ -73,7 +73,8 @@ function deeperCase(all: readonly Place[]): string {
 function operandCases({ path, command }: Place): string {
   if (command.commands.length > 0) {
     const names = command.commands.map((child) => child.name)
-    return `    ${quote(path)}:*) ${offer({ kind: 'words', choices: names })} ;;`
+    const choices = [...names, ...(command.operands[0]?.choices ?? [])]
+    return `    ${quote(path)}:0) ${offer({ kind: 'words', choices })} ;;`
   }
   return command.operands
     .map((value, index) => {

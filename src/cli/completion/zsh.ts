@@ -62,6 +62,10 @@ function branch(name: string, command: CommandModel): string {
   const options = command.options.flatMap(optionSpecifications)
   const list = command.commands.map((child) => quote(`${child.name}:${child.summary}`))
   const cases = command.commands.map((child) => `    ${child.name}) ${name}_${child.name} ;;`)
+  // A command with commands below it may have an operand of its own, and options after it.
+  const operands = command.operands[0]?.choices ?? []
+  const also = operands.length === 0 ? '' : `; compadd ${operands.join(' ')}`
+  if (operands.length > 0) cases.push(`    *) _arguments -s -S ${options.join(' ')} ;;`)
   return `${name}() {
   local context state state_descr line
   typeset -A opt_args
@@ -71,7 +75,7 @@ function branch(name: string, command: CommandModel): string {
   _arguments -C \\
     ${[...options, "'1:command:->command'", "'*::argument:->argument'"].join(' \\\n    ')}
   case $state in
-    command) _describe -t commands command commands ;;
+    command) _describe -t commands command commands${also} ;;
     argument)
       case $words[1] in
     ${cases.join('\n    ')}

@@ -1,4 +1,5 @@
 /** Scene `udp-source`: a UDP server that answers from its own address. */
+import { lacks } from '../requests.js'
 import { packet4, type Scene, type Stage, UDP } from '../scene.js'
 import { CIP, VIP } from '../topology.js'
 
@@ -31,6 +32,7 @@ export const udpSource: Scene = {
   name: 'udp-source',
   title: 'a UDP server answers from the wrong address',
   question: 'A UDP server is bound to all addresses, 0.0.0.0. From which one does it answer?',
+  cannot: () => lacks('nc'),
   remember:
     'Bind UDP servers to the VIP. TCP has no such trouble: a connection knows the address that it was made to.',
   async play(stage) {
