@@ -55,12 +55,31 @@ t.test('a director: weights and schedulers', { skip }, async (t) => {
     t.equal(await ran.textContent(), 'uipvsadm -E -t 192.168.1.110:80 -s sh')
     t.equal((await client.table()).services[1].settings.scheduler, 'sh')
 
+    await page.getByRole('button', { name: 'What would it choose next?' }).last().click()
+    const next = page.locator('.next')
+    await next.locator('.clues', { hasText: 'Bucket of the table: ' }).waitFor()
+    await next.getByLabel('if a connection came from').fill('10.0.0.77:1024')
+    const told = await client.next({
+      service: { protocol: 'tcp', address: '192.168.1.110', port: 80 },
+      client: '10.0.0.77',
+      clientPort: 1024,
+    })
+    const bucket = `${told.clues[0]?.number} / 256`
+    await next.locator('.clues', { hasText: bucket }).waitFor()
+    t.match(await next.locator('.chosen').textContent(), told.chosen as string)
+    await page.getByLabel('Theme').selectOption('dark')
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await next.evaluate((element) => element.scrollIntoView({ block: 'end' }))
+    await picture(page, 'live-next')
+    t.same(await wrongs(page), [])
+    await page.getByLabel('Theme').selectOption('auto')
+
     await page.getByRole('button', { name: 'Quiesce 192.168.1.3' }).first().click()
     await page.getByRole('button', { name: 'Take back 192.168.1.3' }).waitFor()
     t.equal(await page.locator('.chart canvas').count(), 5)
     t.same(await wrongs(page), [])
     await page.getByLabel('Language').selectOption('zh')
-    await page.waitForFunction(`document.title === '${LANGUAGES.zh.live.title}'`)
+    await page.getByRole('heading', { level: 1, name: LANGUAGES.zh.live.title }).waitFor()
     t.same(await wrongs(page), [])
     t.same(errors, [])
     const base = new URL(url).origin
@@ -133,8 +152,12 @@ async function follow(t: Test, page: Page, send: () => Promise<void>): Promise<v
   t.ok((await page.locator('.code .lit').count()) > 10, 'lines are lit')
   await picture(page, 'live-source')
   await page.getByRole('tab', { name: 'Journey' }).click()
+  await page.setViewportSize({ width: 1280, height: 800 })
   await page.locator('.replayed').evaluate((element) => element.scrollIntoView())
   await picture(page, 'live-frame')
+  await page.getByLabel('Language').selectOption('zh')
+  await picture(page, 'live-zh')
+  await page.getByLabel('语言').selectOption('en')
 }
 
 /** Whom each scheduler says that it would choose, and who then answers. */
@@ -186,7 +209,7 @@ t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRo
 
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.locator('.seen button').first().click()
-    await page.locator('.layer h4', { hasText: 'ethernet' }).waitFor()
+    await page.locator('.replayed, .layer').first().waitFor()
     t.same(await wrongs(page), [])
 
     t.match(await press(page, () => inHost('rs2', 'Kill')), /\[rs2\] kill \d+/)

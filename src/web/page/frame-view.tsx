@@ -1,7 +1,8 @@
 /** A frame layer by layer, field by field, beside its bytes as they came and as they left. */
 import { useState } from 'preact/hooks'
 import { type DescribedField, describe, type Layer } from '../../wire/describe.js'
-import { bytesOfHex, Hex } from './hex.jsx'
+import { bytesOfHex } from './bytes.js'
+import { Hex } from './hex.jsx'
 import type { Moment } from './session.js'
 import type { Texts } from './texts/index.js'
 

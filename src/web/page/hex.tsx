@@ -3,12 +3,6 @@ import { Scroll } from './scroll.jsx'
 
 export const BYTES_A_LINE = 16
 
-export function bytesOfHex(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) =>
-    Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),
-  )
-}
-
 export interface HexProps {
   readonly title: string
   readonly bytes: Uint8Array

@@ -5,9 +5,10 @@ import type {
   ExplainedLookup,
   Explanation,
 } from '../../offline/explanation.js'
+import { bytesOfHex } from './bytes.js'
 import { ChoiceView } from './choice-view.jsx'
 import type { ViewProps } from './frame-view.jsx'
-import { bytesOfHex, Hex } from './hex.jsx'
+import { Hex } from './hex.jsx'
 import type { Texts } from './texts/index.js'
 
 /** The Ethernet header and what an IPv4 header says are in the first lines. */

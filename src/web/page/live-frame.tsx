@@ -5,8 +5,9 @@
 import { useMemo, useState } from 'preact/hooks'
 import type { DescribedField } from '../../wire/describe.js'
 import type { WireFrame } from '../moment.js'
+import { bytesOfHex } from './bytes.js'
 import { Layers, layersOf } from './frame-view.jsx'
-import { bytesOfHex, Hex } from './hex.jsx'
+import { Hex } from './hex.jsx'
 import type { LiveReplay, Outcome } from './live-replay.js'
 import type { Texts } from './texts/index.js'
 import { Verdict, Views } from './views.jsx'
@@ -41,16 +42,21 @@ export function LiveFrame({ texts, frame, text, replay }: LiveFrameProps) {
 }
 
 function Comparison({ texts, outcome }: { texts: Texts; outcome: Outcome }) {
-  const { left, agrees, isExact } = outcome
+  const { left, counted, agrees, isExact, replayed } = outcome
   const { live } = texts
-  const seen =
-    left === null
-      ? live.nothingLeft
-      : `${live.leftTo} ${left.to ?? live.everybody} (${macOf(left)})`
   const compared = agrees === null ? live.notCompared : agrees ? live.agrees : live.differs
   return (
     <p class={agrees === false ? 'compared bad' : 'compared'}>
-      {live.replayedHere} {seen}. <b>{compared}</b> {!isExact && live.notExact}
+      {live.replayedHere}{' '}
+      {left === null
+        ? live.nothingLeft
+        : `${live.leftTo} ${left.to ?? live.everybody} (${macOf(left)})`}
+      {left === null && counted !== null && (
+        <>
+          ; {live.counted} <code>{replayed.explanation.verdict.name}</code>: {counted}
+        </>
+      )}
+      . <b>{compared}</b> {!isExact && live.notExact}
     </p>
   )
 }

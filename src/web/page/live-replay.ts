@@ -9,7 +9,7 @@ import { liveOptions, macsOf, rulesOf } from '../../offline/live-rules.js'
 import { seed } from '../../offline/seed.js'
 import { parseMac } from '../../wire/address.js'
 import type { LabStateNow, Moment, WireEvent, WireFrame } from '../moment.js'
-import { bytesOfHex } from './hex.jsx'
+import { bytesOfHex } from './bytes.js'
 import { LIMITS, type Moment as Replayed } from './session.js'
 import { tablesOf } from './tables.js'
 import { traced } from './trace.js'
@@ -24,6 +24,8 @@ export interface Outcome {
   readonly replayed: Replayed
   /** What left the running director because of this frame; null: nothing was seen. */
   readonly left: WireFrame | null
+  /** Frames that the running director has ended with the same verdict, in about that second. */
+  readonly counted: number | null
   /** Both did the same: null if it was not seen what the running one did. */
   readonly agrees: boolean | null
   /** Frames may be missing before it, or the tables were moving: others were told only in part. */
@@ -103,7 +105,16 @@ export class LiveReplay {
     const replayed = { explanation: result, call, tables: tablesOf(explainer.offline) }
     const left = this.#leftOf(arrival)
     const isExact = from.isStill && table.services.every(({ settings }) => isFollowed(settings))
-    return { replayed, left, agrees: agreement(result, left), isExact }
+    const counted = this.#counted(result.verdict.name, arrival.at)
+    return { replayed, left, counted, agrees: agreement(result, left, counted), isExact }
+  }
+
+  /** Frames with a verdict between the moments around a frame; null: the one after has not come. */
+  #counted(verdict: string, at: number): number | null {
+    const count = (moment: Moment) => moment.counters.verdicts[verdict] ?? 0
+    const before = this.#moments.findLast(({ to }) => to <= at)
+    const after = this.#moments.find(({ from }) => from >= at)
+    return before === undefined || after === undefined ? null : count(after) - count(before)
   }
 
   #leftOf(arrival: WireFrame): WireFrame | null {
@@ -120,9 +131,15 @@ function isFollowed({ scheduler }: { readonly scheduler: string }): boolean {
   return scheduler !== 'twos'
 }
 
-function agreement({ hexAfter, verdict }: Explanation, left: WireFrame | null): boolean | null {
-  if (left === null) return verdict.action === 'forward' ? null : true
-  return hexAfter?.startsWith(left.hex) ?? false
+/** What left is compared byte for byte; what did not leave was counted with the same verdict. */
+function agreement(
+  { hexAfter, verdict }: Explanation,
+  left: WireFrame | null,
+  counted: number | null,
+): boolean | null {
+  if (left !== null) return hexAfter?.startsWith(left.hex) ?? false
+  if (verdict.action === 'forward' || counted === null) return null
+  return counted > 0
 }
 
 /** The same packet: the link header, and what kernel mode changes of IP, may differ. */

@@ -120,7 +120,7 @@ function Realserver({ texts, listed, each, change }: RealserverProps) {
     <tr class={isQuiet ? 'out' : ''}>
       <th scope="row">
         {address}:{port}
-        <span class="mac">{mac ?? '?'}</span>
+        {mac !== null && <span class="mac">{mac}</span>}
       </th>
       <td>
         <WeightInput label={`${texts.weight} ${address}`} {...{ weight, set }} />

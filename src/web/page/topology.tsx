@@ -1,16 +1,18 @@
 /** The network of the lab as the article draws it, its frames on their way, and its buttons. */
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { frameText } from '../../offline/flow.js'
 import type { LabHost, LabStateNow, WireEvent, WireFrame } from '../moment.js'
+import { bytesOfHex } from './bytes.js'
 import { shortNumber } from './chart.jsx'
 import { Figure, type PlacedHost, pointAt, WIDTH } from './figure.js'
 import { type Flight, Flights, type Speed } from './flights.js'
-import { bytesOfHex } from './hex.jsx'
 import { LiveFrame } from './live-frame.jsx'
 import type { LiveReplay } from './live-replay.js'
 import type { Rate } from './rates.js'
 import type { Texts } from './texts/index.js'
 
+/** By what a frame is for the balancing. */
+const KINDS = ['request', 'forwarded', 'reply', 'arp'] as const
 /** Frames that stand in the list below the figure. */
 const SEEN_MAX = 12
 const COUNTS = [1, 10, 1000] as const
@@ -36,16 +38,32 @@ interface Seen {
 function useFlights(wire: TopologyProps['wire']) {
   const [flights] = useState(() => new Flights())
   const [seen, setSeen] = useState<readonly Seen[]>([])
+  const told = useRef(0)
   const note = useCallback((departed: readonly WireFrame[]) => {
     setSeen((last) => withNew(last, departed))
   }, [])
   useEffect(() => {
-    wire.current = ({ frames }) => flights.add(frames)
+    wire.current = ({ frames }) => {
+      flights.add(frames)
+      told.current += frames.filter(({ to }) => to === 'director').length
+    }
     return () => {
       wire.current = () => {}
     }
   }, [flights, wire])
-  return { flights, seen, note }
+  return { flights, seen, told, note }
+}
+
+/** Frames to the director that are told, per second: counted from one moment to the next. */
+function useShown(told: { current: number }, rates: readonly Rate[]): number {
+  const last = useRef({ at: 0, perSecond: 0 })
+  const at = rates[rates.length - 1]?.at ?? 0
+  if (at !== last.current.at) {
+    const seconds = at - last.current.at
+    last.current = { at, perSecond: seconds > 0 ? told.current / seconds : 0 }
+    told.current = 0
+  }
+  return last.current.perSecond
 }
 
 function withNew(last: readonly Seen[], departed: readonly WireFrame[]): Seen[] {
@@ -56,9 +74,16 @@ function withNew(last: readonly Seen[], departed: readonly WireFrame[]): Seen[] 
 
 export function Topology({ texts, lab, rates, replay, wire, act }: TopologyProps) {
   const { live } = texts
-  const { flights, seen, note } = useFlights(wire)
+  const { flights, seen, told, note } = useFlights(wire)
+  const shown = useShown(told, rates)
   const [, redraw] = useState(0)
   const [picked, setPicked] = useState<WireFrame | null>(null)
+  const detail = useRef<HTMLHeadingElement>(null)
+  // A dot that is pointed at in the figure: what it is stands below.
+  useEffect(() => {
+    const top = detail.current?.getBoundingClientRect().top ?? 0
+    if (picked !== null && top > innerHeight * 0.7) detail.current?.scrollIntoView()
+  }, [picked])
   const setSpeed = (speed: Speed) => {
     flights.speed = speed
     redraw((count) => count + 1)
@@ -99,9 +124,19 @@ export function Topology({ texts, lab, rates, replay, wire, act }: TopologyProps
           {live.step}
         </button>
         <span class="hint">
-          {shortNumber(perSecond)} {live.framesPerSecond} · {live.sampled}
+          {shortNumber(perSecond)} {live.framesPerSecond} · {live.sampled}: {shortNumber(shown)}
         </span>
       </div>
+      <p class="legend">
+        {KINDS.map((kind) => (
+          <span key={kind}>
+            <svg viewBox="0 0 20 20" aria-hidden="true">
+              <circle class={`dot ${kind}`} cx={10} cy={10} r={8} />
+            </svg>{' '}
+            {live.legend[kind]}
+          </span>
+        ))}
+      </p>
       <Drawing {...{ texts, lab, flights, note, pick: setPicked }} />
       <HostButtons {...{ texts, lab, act }} />
       <h3>{live.framesSeen}</h3>
@@ -114,7 +149,7 @@ export function Topology({ texts, lab, rates, replay, wire, act }: TopologyProps
           </li>
         ))}
       </ul>
-      <h3>{live.frameTitle}</h3>
+      <h3 ref={detail}>{live.frameTitle}</h3>
       {picked === null ? (
         <p class="hint">{live.chooseFrame}</p>
       ) : (
@@ -223,11 +258,11 @@ function dotsOf({ id, frame, part }: Flight, figure: Figure, pick: (frame: WireF
 }
 
 /** By what the frame is for the balancing: what asks, what answers, what finds addresses. */
-function kindOf({ hex, from }: WireFrame): string {
+function kindOf({ hex, from, to }: WireFrame): string {
   const type = hex.slice(24, 28)
   if (type === '0806') return 'dot arp'
   if (from === 'director') return 'dot forwarded'
-  return from.startsWith('rs') ? 'dot reply' : 'dot request'
+  return from.startsWith('rs') || to === 'client' ? 'dot reply' : 'dot request'
 }
 
 interface HostBoxProps {

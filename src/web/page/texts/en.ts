@@ -180,7 +180,13 @@ export const en = {
     noCommands: 'None yet.',
     refused: 'refused',
     figure: 'The network of the lab, and frames on their way',
-    sampled: 'some of the frames are shown',
+    sampled: 'shown of them',
+    legend: {
+      request: 'from the client',
+      forwarded: 'from the director',
+      reply: 'from a realserver',
+      arp: 'ARP',
+    },
     slow_motion: 'Slow motion',
     resume: 'Go on',
     step: 'One frame',
@@ -206,6 +212,7 @@ export const en = {
     replayedHere:
       'Replayed in your browser, by the same code, from the tables of the running director. On the wire:',
     nothingLeft: 'nothing was seen to leave it',
+    counted: 'meanwhile it has counted frames with the verdict',
     leftTo: 'the running director sent it on to',
     agrees: 'Both did the same.',
     differs: 'They differ.',
