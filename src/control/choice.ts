@@ -34,6 +34,8 @@ export interface ExplainedChoice {
   readonly scheduler: string
   /** In the order of the scheduler's list: last added first. */
   readonly candidates: readonly ExplainedCandidate[]
+  /** Candidates beyond those: of a long list only the chosen one is told. */
+  readonly omitted: number
   readonly clues: readonly ExplainedClue[]
   readonly chosen: string | null
   /** `template`: persistence decided, and the scheduler was not asked. */
@@ -116,13 +118,14 @@ const BY_TABLE: ReadonlySet<string> = new Set(['dh', 'sh', 'mh'])
 
 export interface Before {
   readonly candidates: readonly Standing[]
+  readonly omitted: number
   readonly clues: readonly ExplainedClue[]
 }
 
 export function choiceOf(
   book: RuleBook,
   service: number,
-  { candidates, clues }: Before,
+  { candidates, omitted, clues }: Before,
   chosen: number,
   { isByTemplate }: { readonly isByTemplate: boolean },
 ): ExplainedChoice {
@@ -135,13 +138,14 @@ export function choiceOf(
       ? 'the service is persistent, and the client has been sent there before'
       : by === 'scheduler'
         ? reason
-        : whyNobody(scheduler, candidates)
+        : whyNobody(scheduler, candidates, omitted)
   return {
     scheduler,
     candidates: candidates.map(({ slot, ...standing }) => ({
       ...standing,
       isChosen: slot === chosen,
     })),
+    omitted,
     clues: by === 'template' ? [] : clues,
     chosen: chosen === NONE ? null : realserverText(book, chosen),
     by,
@@ -149,13 +153,17 @@ export function choiceOf(
   }
 }
 
-function whyNobody(scheduler: string, candidates: readonly Standing[]): string {
+function whyNobody(scheduler: string, candidates: readonly Standing[], omitted: number): string {
   if (scheduler === 'none') return 'the service has no scheduler'
+  if (omitted > 0) return `${scheduler} found nobody`
   if (candidates.length === 0) return 'the service has no realservers'
   if (candidates.every((candidate) => !candidate.eligible)) return 'no realserver is eligible'
   if (BY_TABLE.has(scheduler)) return `the one in ${scheduler}'s table may not be chosen`
   return `${scheduler} found nobody`
 }
+
+/** Candidates that are told of the next choice; of more, the chosen one. */
+const CANDIDATES_MAX = 256
 
 /** Who asks for whom: a new connection that has not come. */
 export interface NextQuestion {
@@ -173,8 +181,28 @@ export function nextChoice(book: RuleBook, question: NextQuestion): ExplainedCho
   const service = book.findService(question.service)
   if (service === undefined || !fill(book.balancer.flow, question)) return null
   const { destination, isByTemplate } = nextOf(book.balancer, service)
-  const before = { candidates: candidatesOf(book, service), clues: cluesOf(book, service) }
+  const before = beforeNext(book, service, destination)
   return choiceOf(book, service, before, destination, { isByTemplate })
+}
+
+/** A worker is asked between two breaths: a long list would keep its frames waiting. */
+function beforeNext(book: RuleBook, service: number, chosen: number): Before {
+  const { services, destinations } = book.balancer
+  const count = services.destinations(service)
+  const clues = cluesOf(book, service)
+  if (count <= CANDIDATES_MAX) return { candidates: candidatesOf(book, service), omitted: 0, clues }
+  if (chosen === NONE) return { candidates: [], omitted: count, clues }
+  const only: Standing = {
+    slot: chosen,
+    realserver: realserverText(book, chosen),
+    weight: destinations.weight(chosen),
+    active: destinations.activeOfAll(chosen),
+    inactive: destinations.inactiveOfAll(chosen),
+    score: null,
+    eligible: true,
+    reason: '',
+  }
+  return { candidates: [only], omitted: count - 1, clues }
 }
 
 /** False if an address is none. */

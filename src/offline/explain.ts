@@ -88,6 +88,7 @@ export class Explainer {
     const matched = flow === null ? NONE : this.#service(flow)
     const standing = {
       candidates: matched === NONE ? [] : candidatesOf(book, matched),
+      omitted: 0,
       clues: matched === NONE ? [] : cluesOf(book, matched),
     }
     const templates = balancer.templates.count

@@ -133,7 +133,7 @@ export class RunningLab implements LabFeed {
 
   #host(name: Host): LabHost {
     const { interfaces, addresses } = this.#figure
-    const own = this.#lab.state.processes.filter(({ role }) => role === name)
+    const own = this.#lab.state.processes.filter(({ role }) => isOf(role, name))
     const joined = interfaces.filter(({ host }) => host === name)
     const vip = addresses.find(({ host, address }) => host === name && VIPS.includes(address))
     return {
@@ -205,7 +205,7 @@ export class RunningLab implements LabFeed {
   }
 
   async #turn({ do: what, host }: { do: string; host: RealserverName }): Promise<LabDone> {
-    const running = this.#lab.state.processes.filter(({ role }) => role === host).filter(isAlive)
+    const running = this.#lab.state.processes.filter(({ role }) => isOf(role, host)).filter(isAlive)
     switch (what) {
       case 'kill': {
         for (const program of running) this.#lab.stop(program)
@@ -234,6 +234,11 @@ export class RunningLab implements LabFeed {
       output: '',
     }
   }
+}
+
+/** A host's own programs, and those that a scene has started there. */
+function isOf(role: string, host: string): boolean {
+  return role === host || role.startsWith(`server-${host}-`)
 }
 
 function isRealserver(host: string): boolean {

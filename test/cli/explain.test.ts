@@ -66,6 +66,7 @@ const schema = z.strictObject({
           isChosen: z.boolean(),
         }),
       ),
+      omitted: z.literal(0),
       clues: z.array(
         z.strictObject({
           name: z.enum(['last', 'level', 'bucket', 'slot', 'holder', 'known', 'drawn']),

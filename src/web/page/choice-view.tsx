@@ -43,6 +43,11 @@ export function ChoiceView({ texts, choice }: { texts: Texts; choice: ExplainedC
           </tbody>
         </table>
       </Scroll>
+      {choice.omitted > 0 && (
+        <p class="hint">
+          + {choice.omitted} {texts.omitted}
+        </p>
+      )}
       {choice.clues.length > 0 && (
         <ul class="clues">
           {choice.clues.map((clue) => (

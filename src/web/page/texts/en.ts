@@ -112,6 +112,7 @@ export const en = {
     twos: 'twos draws two by lot, and takes the smaller load by weight.',
     none: 'the service has no scheduler.',
   } as Readonly<Record<string, string>>,
+  omitted: 'more realservers, not listed',
   clues: {
     last: 'Chosen last',
     level: 'Level of this pass',

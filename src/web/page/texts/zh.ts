@@ -112,6 +112,7 @@ export const zh: Texts = {
     twos: 'twos 随机抽两个，取按权重负载较小者。',
     none: '该服务没有调度器。',
   },
+  omitted: '个真实服务器未列出',
   clues: {
     last: '上次选中',
     level: '本轮水平',
