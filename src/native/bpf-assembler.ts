@@ -78,6 +78,7 @@ export const BPF_PSEUDO_KFUNC_CALL = 2
 /** Helpers, by number: bpf-helpers(7). */
 export const BPF_FUNC_map_lookup_elem = 1
 export const BPF_FUNC_map_update_elem = 2
+export const BPF_FUNC_ktime_get_ns = 5
 export const BPF_FUNC_get_prandom_u32 = 7
 export const BPF_FUNC_redirect = 23
 export const BPF_FUNC_xdp_adjust_head = 44

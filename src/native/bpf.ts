@@ -104,6 +104,7 @@ export const bpf_attr_link_create = {
 
 const INSTRUCTION_BYTES = 8
 const EAGAIN = errnoOf('EAGAIN')
+const EINTR = errnoOf('EINTR')
 const LOAD_ATTEMPTS_MAX = 20
 const LOG_BYTES = 1 << 20
 /** The end of what the verifier says names the instruction; before it stands how it got there. */
@@ -299,7 +300,8 @@ export class XdpProgram {
 
   /**
    * Has the kernel make `repeat` frames of these bytes, as if they had come in on the interface
-   * `ifindex`, and do with each what the program says. `batch`: frames at a time.
+   * `ifindex`, and do with each what the program says. `batch`: frames at a time. A signal ends it
+   * before all are made.
    */
   emit(frame: Uint8Array, ifindex: number, repeat: number, batch: number): void {
     const layout = bpf_attr_test_run
@@ -315,7 +317,9 @@ export class XdpProgram {
       .word(layout.repeat, repeat)
       .word(layout.flags, BPF_F_TEST_XDP_LIVE_FRAMES)
       .word(layout.batch_size, batch)
-    check(attributes.call(BPF_PROG_TEST_RUN), 'bpf BPF_PROG_TEST_RUN (live)', this.name)
+    if (attributes.call(BPF_PROG_TEST_RUN) === -1 && errno() !== EINTR) {
+      check(-1, 'bpf BPF_PROG_TEST_RUN (live)', this.name)
+    }
   }
 
   close(): void {

@@ -47,6 +47,9 @@ export const poll: Call<[fds: ArrayBufferView, count: number, ms: number]> = lib
 export const clock_gettime: Call<[clock: number, time: ArrayBufferView]> = libc.func(
   'int clock_gettime(int, void*)',
 )
+/** `timer` and `old` are a `struct itimerval` each: four 64-bit words. */
+export const setitimer: Call<[which: number, timer: ArrayBufferView, old: ArrayBufferView]> =
+  libc.func('int setitimer(int, void*, void*)')
 export const mmap: Call<
   [at: number, bytes: number, protection: number, flags: number, fd: number, offset: number]
 > = libc.func('intptr_t mmap(uintptr_t, size_t, int, int, int, int64_t)')

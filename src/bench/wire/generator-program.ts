@@ -4,10 +4,10 @@
  * program gives each the headers of a flow by chance and puts it on the wire (live-program.ts).
  *
  * The first line of its standard input says what to send (`Traffic`, as JSON). Each further line,
- * `RATE MS`, makes it send for so long: as many frames a second, in a burst each millisecond or so;
- * or, if the rate is 0, as many as it can. Then it answers with one line of JSON, `{"offered":
- * frames, "refused": frames, "ms": …}`. `open` sends a SYN of each TCP flow. It ends with its
- * input.
+ * `RATE MS KIND`, makes it send for so long: as many frames a second (over a packet socket in a
+ * burst each millisecond or so, live one by one); or, if the rate is 0, as many as it can. Then it
+ * answers with one line of JSON, `{"offered": frames, "refused": frames, "ms": …}`. `open` sends a
+ * SYN of each TCP flow. It ends with its input.
  */
 import { createInterface } from 'node:readline'
 import { linkAddress } from '../../native/if-packet.js'
@@ -17,7 +17,7 @@ import { AF_PACKET, SO_SNDBUFFORCE, SOCK_RAW, SOL_SOCKET, tryOption } from '../.
 import { SendVector } from '../../port/send-vector.js'
 import { formatIpv4, parseIpv4 } from '../../wire/address.js'
 import { build } from '../../wire/build.js'
-import type { Load } from './generator.js'
+import type { GeneratorKind, Load } from './generator.js'
 import { LiveFrames } from './live-program.js'
 import type { Target } from './rules.js'
 
@@ -104,8 +104,8 @@ class Sender {
   }
 
   /** Sends for `ms` milliseconds; `rate` in frames per second, 0 for as many as possible. */
-  send(rate: number, ms: number): Sending {
-    if (this.#live !== null && rate === 0) return this.#live.send(ms)
+  send(rate: number, ms: number, kind: GeneratorKind): Sending {
+    if (this.#live !== null && kind === 'live') return this.#live.send(rate, ms)
     const start = performance.now()
     let offered = 0
     let refused = 0
@@ -161,7 +161,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     sender.open()
     console.log('open')
   } else {
-    const [rate, ms] = line.split(' ').map(Number)
-    console.log(JSON.stringify(sender.send(rate, ms)))
+    const [rate, ms, kind] = line.split(' ')
+    console.log(JSON.stringify(sender.send(Number(rate), Number(ms), kind as GeneratorKind)))
   }
 }

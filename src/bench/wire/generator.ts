@@ -9,9 +9,12 @@ export interface Load {
   readonly flows: number
   /** Bytes of a frame from its Ethernet header on, without the checksum behind it. */
   readonly bytes: number
-  /** At full speed, have the kernel make the frames itself (BPF_PROG_TEST_RUN). */
+  /** Whether the kernel shall be able to make frames: `live` below. */
   readonly isLive: boolean
 }
+
+/** Frames come from a packet socket, or the kernel makes them itself (BPF_PROG_TEST_RUN). */
+export type GeneratorKind = 'live' | 'socket'
 
 export class Generator {
   readonly #child: Child
@@ -54,8 +57,8 @@ export class Generator {
   }
 
   /** `rate` in frames a second, 0 for as many as can be. */
-  async send(rate: number, ms: number): Promise<Sending> {
-    this.#child.stdin.write(`${rate} ${ms}\n`)
+  async send(rate: number, ms: number, kind: GeneratorKind): Promise<Sending> {
+    this.#child.stdin.write(`${rate} ${ms} ${kind}\n`)
     return JSON.parse(await this.#line()) as Sending
   }
 

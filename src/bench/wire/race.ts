@@ -127,6 +127,7 @@ function measured(
     measuredMs,
     rate: options.rate,
     trialMs: options.isSearched ? Math.min(TRIAL_MS_MOST, measuredMs) : 0,
+    kind: options.isLive ? ('live' as const) : ('socket' as const),
   }
   return measureTurn(contestant, round, generator, timing, start, tell)
 }

@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Contestant, EngineCounts, Running, StartOptions } from '../contestants/contestant.js'
 import { busyBetween, machineTime, processTime, softirqThreads } from './clock.js'
 import type { Field } from './field.js'
-import type { Generator } from './generator.js'
+import type { Generator, GeneratorKind } from './generator.js'
 import { type FoundRate, searchRate } from './search.js'
 
 export const LOADS = ['unlimited', 'fixed'] as const
@@ -75,6 +75,8 @@ export interface Timing {
   readonly rate: number
   /** Of each stretch of the search; 0 for no search. */
   readonly trialMs: number
+  /** Of frames at full speed, and of those of the search. */
+  readonly kind: GeneratorKind
 }
 
 /** Part of the frames that may be lost in a trial that counts as one without loss. */
@@ -107,15 +109,19 @@ export async function measureTurn(
     const rules = await running.rules()
     await generator.open()
     tell('warm-up', 0.05)
-    await generator.send(0, timing.warmUpMs)
+    await generator.send(0, timing.warmUpMs, timing.kind)
     const measurements: Measurement[] = []
     for (const load of LOADS) {
       tell(
         load === 'fixed' ? `${timing.rate} frames/s` : 'full speed',
         load === 'fixed' ? 0.3 : 0.15,
       )
-      const rate = load === 'fixed' ? timing.rate : 0
-      const measured = await measure(generator, options.field, running, rate, timing.measuredMs)
+      // At a fixed rate the generator shall sleep, or nobody's CPU time could be told from its own.
+      const speed =
+        load === 'fixed'
+          ? ({ rate: timing.rate, kind: 'socket' } as const)
+          : { rate: 0, kind: timing.kind }
+      const measured = await measure(generator, options.field, running, speed, timing.measuredMs)
       measurements.push({ round, contestant: name, load, ...measured })
     }
     const trials: Trial[] = []
@@ -123,7 +129,7 @@ export async function measureTurn(
     const first = measurements[0].receivedRate
     const tried = async (asked: number): Promise<Trial> => {
       tell(`loss at ${asked} frames/s`, 0.4 + 0.6 * (1 - 0.8 ** trials.length))
-      const found = await trial(generator, options.field, running, asked, timing.trialMs)
+      const found = await trial(generator, options.field, running, asked, timing)
       trials.push({ round, contestant: name, asked, ...found })
       return trials[trials.length - 1]
     }
@@ -151,11 +157,11 @@ async function trial(
   field: Field,
   running: Running,
   rate: number,
-  trialMs: number,
+  { trialMs, kind }: Timing,
 ): Promise<Omit<Trial, 'round' | 'contestant' | 'asked'>> {
   await untilRest(field, running)
   const before = passing(field)
-  const { ms } = await generator.send(rate, trialMs)
+  const { ms } = await generator.send(rate, trialMs, kind)
   await untilRest(field, running)
   const after = passing(field)
   const delivered = after.delivered - before.delivered
@@ -167,12 +173,12 @@ async function measure(
   generator: Generator,
   field: Field,
   running: Running,
-  rate: number,
+  speed: { readonly rate: number; readonly kind: GeneratorKind },
   ms: number,
 ): Promise<Omit<Measurement, 'round' | 'contestant' | 'load'>> {
   await untilRest(field, running)
   const before = await reading(field, running, generator)
-  const sending = generator.send(rate, ms)
+  const sending = generator.send(speed.rate, ms, speed.kind)
   await sleep(ms * MARGIN)
   const from = passing(field)
   await sleep(ms * (1 - 2 * MARGIN))
