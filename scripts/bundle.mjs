@@ -23,7 +23,7 @@ import { build } from 'esbuild'
 
 const ROOT = dirname(import.meta.dirname ?? new URL('.', import.meta.url).pathname)
 /** Below build/: what frames pass through, and what measures it. */
-const ENTRIES = ['src/daemon/worker', 'bench/micro']
+const ENTRIES = ['src/daemon/worker', 'src/bench/micro/child-program']
 
 /** Calls `visit(node, classes)` on each node, `classes` being the classes around it. */
 function walk(node, classes, visit) {

@@ -9,12 +9,13 @@ import { spawnSync } from 'node:child_process'
 
 /** Printed by the benchmark's child when its first round is over. */
 const MARK = 'warm:'
+const PROGRAM = 'build/src/bench/micro/child-program.cjs'
 const FLOWS = ['256', '100000']
 
 let failed = false
 for (const flows of FLOWS) {
   const options = { frames: 4_000_000, rounds: 5, hugePages: true, isTraced: true }
-  const args = ['--trace-deopt', 'build/bench/micro.cjs', '--child', 'decision', flows]
+  const args = ['--trace-deopt', PROGRAM, 'decision', flows]
   const done = spawnSync(process.execPath, [...args, JSON.stringify(options)], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,

@@ -147,7 +147,7 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/engine/side-roads4.ts': 'journeys-ipv4.ts',
   'src/engine/side-roads6.ts': 'journeys-ipv6.ts',
   'src/engine/batch.ts': 'fields only; every test of a port and of the engine',
-  'src/engine/warm.ts': 'changes nothing that can be seen; bench/micro.ts',
+  'src/engine/warm.ts': 'changes nothing that can be seen; bench/micro',
   'src/wire/frame-spec.ts': 'types only',
   'src/wire/segment.ts': 'the transport half of build.ts: test/wire/build.test.ts',
 }

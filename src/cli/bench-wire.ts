@@ -2,11 +2,16 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { namesOf } from '../bench/contestants/index.js'
-import type { Progress } from '../bench/progress.js'
-import type { Section } from '../bench/section.js'
 import { type RaceOptions, race } from '../bench/wire/race.js'
 import { DEFAULT_RULES, UnfitRules, type WireRules, wireRules } from '../bench/wire/rules.js'
-import { addReportOptions, choice, numberOption, type ReportFlags, runBenches } from './bench.js'
+import {
+  addReportOptions,
+  choice,
+  needRoot,
+  numberOption,
+  type ReportFlags,
+  runBenches,
+} from './bench.js'
 import { CliFailure, EXIT_FAILED } from './failure.js'
 import { readRules } from './rules-file.js'
 
@@ -27,9 +32,9 @@ export interface WireFlags extends ReportFlags {
   readonly flows: number
   readonly rules?: string
   readonly workers: number
-  readonly generator: 'live' | 'socket'
-  readonly search: boolean
-  readonly nodeFlag: readonly string[]
+  readonly generator?: 'live' | 'socket'
+  readonly search?: boolean
+  readonly nodeFlag?: readonly string[]
 }
 
 const EXAMPLES = `
@@ -59,7 +64,7 @@ export function addWireOptions(command: Command): Command {
       '--rate <pps>',
       'frames a second of the second stretch',
       numberOption('--rate', 1000, 10_000_000, true),
-      100_000,
+      200_000,
     )
     .option(
       '--size <bytes>',
@@ -95,19 +100,12 @@ export function addWireCommand(bench: Command): void {
       [] as string[],
     )
     .addHelpText('after', EXAMPLES)
-    .action((flags: WireFlags) => {
-      const options = wireOptions(flags)
-      return runBenches(flags, [(progress, ended) => race(options, progress, ended)])
-    })
+    .action((flags: WireFlags) => runBenches(flags, [race(wireOptions(flags))]))
 }
 
-export function wireBench(flags: WireFlags) {
-  const options = wireOptions(flags)
-  return (progress: Progress, ended: Promise<never>): Promise<Section> =>
-    race(options, progress, ended)
-}
-
-function wireOptions(flags: WireFlags): RaceOptions {
+/** Options that a command leaves out are as they are by default. */
+export function wireOptions(flags: WireFlags): RaceOptions {
+  needRoot()
   return {
     names: [...flags.opponent, ...flags.engine],
     rules: readWireRules(flags.rules),
@@ -117,8 +115,8 @@ function wireOptions(flags: WireFlags): RaceOptions {
     flows: flags.flows,
     bytes: flags.size,
     rate: flags.rate,
-    isLive: (flags.generator ?? 'live') === 'live',
-    isSearched: flags.search ?? true,
+    isLive: flags.generator !== 'socket',
+    isSearched: flags.search !== false,
     workers: flags.workers,
     nodeFlags: flags.nodeFlag ?? [],
   }

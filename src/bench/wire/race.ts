@@ -8,8 +8,8 @@ import { availableParallelism } from 'node:os'
 import type { Contestant, StartOptions } from '../contestants/contestant.js'
 import { CONTESTANTS } from '../contestants/index.js'
 import { NotStarted } from '../contestants/program.js'
-import type { Progress } from '../progress.js'
-import type { Section } from '../section.js'
+import type { Tell } from '../progress.js'
+import type { Bench, Section } from '../section.js'
 import { Field } from './field.js'
 import { Generator } from './generator.js'
 import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Turn } from './round.js'
@@ -60,22 +60,27 @@ function pinnings(): { generator: string[]; contestant: string[] } {
   return { generator: ['taskset', '-c', '0'], contestant: ['taskset', '-c', `1-${cores - 1}`] }
 }
 
-/** `ended` rejects when the user wants it to end: nothing else is waited for then. */
-export async function race(
-  options: RaceOptions,
-  progress: Progress,
-  ended: Promise<never>,
-): Promise<Section> {
-  const field = new Field(options.rules, options.isLive)
-  try {
-    return await Promise.race([run(options, field, progress), ended])
-  } finally {
-    progress.end()
-    field.close()
+export function race(options: RaceOptions): Bench {
+  return {
+    seconds: estimate(options),
+    run: async (tell, ended) => {
+      const field = new Field(options.rules, options.isLive)
+      try {
+        return await Promise.race([run(options, field, tell), ended])
+      } finally {
+        field.close()
+      }
+    },
   }
 }
 
-async function run(options: RaceOptions, field: Field, progress: Progress): Promise<Section> {
+/** Starting, warm-up, two stretches, and a search of about eight trials, with rests between. */
+function estimate({ names, rounds, seconds, warmUpSeconds, isSearched }: RaceOptions): number {
+  const search = isSearched ? 8 * (Math.min(TRIAL_MS_MOST / 1000, seconds) + 0.7) : 0
+  return rounds * (names.length + 1) * (1.5 + warmUpSeconds + 2 * (seconds + 0.7) + search)
+}
+
+async function run(options: RaceOptions, field: Field, tell: Tell): Promise<Section> {
   const { rules, flows, bytes, isLive, rounds, workers, nodeFlags } = options
   const pinning = pinnings()
   const load = { flows, bytes, isLive }
@@ -90,17 +95,16 @@ async function run(options: RaceOptions, field: Field, progress: Progress): Prom
     if (reason !== null) skipped.push({ contestant: each.name, reason })
     return reason === null
   })
-  progress.plan(rounds * running.length)
   const turns: Turn[] = []
   for (let round = 0; round < rounds; round++) {
     // Another one begins each round: nobody always runs after the same neighbour.
     const order = running.map((_, i) => running[(round + i) % running.length])
     for (const [i, contestant] of order.entries()) {
-      const done = round * order.length + i
-      const tell = (what: string, part: number) =>
-        progress.at(done + part, `round ${round + 1} of ${rounds}, ${contestant.title}: ${what}`)
+      const step = `round ${round + 1} of ${rounds}, ${contestant.title}`
+      const tellTurn = (what: string, part: number) =>
+        tell((round + (i + part) / order.length) / rounds, step, what)
       try {
-        turns.push(await measured(contestant, round, generator, options, start, tell))
+        turns.push(await measured(contestant, round, generator, options, start, tellTurn))
       } catch (error) {
         // In the first round it is the machine that does not let it; later, something is wrong.
         if (!(error instanceof NotStarted) || round > 0) throw error
@@ -170,12 +174,13 @@ function sectionOf(
           `${Math.round(1 / LOSS_TOLERATED)} was lost; to ${RESOLUTION * 100} %. "≥": nothing was lost of all that the generator could send.`,
         ]
       : []),
-  ].join('\n')
+  ]
   return {
     name: 'wire',
     title: 'A forwarded frame, between network namespaces',
     conditions,
     tables,
+    plots: [],
     remarks: [
       ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
       ...(disturbed === '' ? [] : [disturbed]),

@@ -92,7 +92,7 @@ const LOOK_MS = 100
 const MARGIN = 0.1
 
 /** Says what is measured now; `part` of the turn is over. */
-export type Tell = (what: string, part: number) => void
+export type TellTurn = (what: string, part: number) => void
 
 export async function measureTurn(
   contestant: Contestant,
@@ -100,7 +100,7 @@ export async function measureTurn(
   generator: Generator,
   timing: Timing,
   options: StartOptions,
-  tell: Tell,
+  tell: TellTurn,
 ): Promise<Turn> {
   const { name } = contestant
   tell('start', 0)

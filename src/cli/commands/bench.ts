@@ -1,11 +1,15 @@
 /** `uipvs bench`: measurements that anybody can repeat. Each subcommand has a file of its own. */
 import type { Command } from 'commander'
+import { addAllCommand } from '../bench-all.js'
 import { addHostCommands } from '../bench-hosts.js'
+import { addMicroCommands } from '../bench-micro.js'
 import { addWireCommand } from '../bench-wire.js'
 
 const EXAMPLES = `
 Examples:
+  uipvs bench all --report /tmp/r                       everything, with plots
   uipvs bench wire                                      on this machine, beside others
+  uipvs bench micro                                     our own code alone, beside C
   uipvs bench receive -i eth2                           first, on the generator host
   uipvs bench send -i eth1 --to 192.168.1.110:9         then, through the director between
 
@@ -18,5 +22,7 @@ export function register(program: Command): void {
     .description('measure what a director forwards, loses and costs')
     .addHelpText('after', EXAMPLES)
   addWireCommand(bench)
+  addMicroCommands(bench)
+  addAllCommand(bench)
   addHostCommands(bench)
 }

@@ -1,8 +1,8 @@
 /** New connections a second: SYNs of ever new flows through forward(), until the table is full. */
-import { CONNECTIONS_FULL, FORWARDED } from '../../src/engine/verdict.js'
+import { CONNECTIONS_FULL, FORWARDED } from '../../engine/verdict.js'
 import { directorFor } from './director.js'
 import { setFlow, tcpFrame } from './frames.js'
-import { best, inChild, line, type Measurement, median } from './measurement.js'
+import { best, type Measurement, median } from './measurement.js'
 
 const RING = 4096
 
@@ -10,14 +10,24 @@ export const openings: Measurement = {
   name: 'openings',
   title: 'new connections: SYNs of ever new flows, wlc over three realservers',
 
-  run(options) {
+  steps: ({ repeats }) => repeats,
+
+  async run(options, { inChild }) {
     const million: number[] = []
     for (let repeat = 0; repeat < options.repeats; repeat++) {
-      million.push(...inChild<number[]>('openings', '', options))
+      million.push(...(await inChild<number[]>('openings', '', options)))
     }
     const top = Math.max(...million)
-    console.log(line(['', 'best M/s', 'median M/s', 'best ns']))
-    console.log(line(['', top.toFixed(2), median(million).toFixed(2), 1000 / top]))
+    const row = [top.toFixed(2), median(million).toFixed(2), (1000 / top).toFixed(1)]
+    return {
+      table: {
+        title: this.title,
+        head: ['', 'best M/s', 'median M/s', 'best ns'],
+        rows: [['of CPU time', ...row]],
+      },
+      data: { millionsPerSecond: million },
+      remarks: [],
+    }
   },
 
   /** Millions a second of CPU time, for each ring of frames; best of pieces of 256 Ki. */

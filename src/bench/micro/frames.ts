@@ -1,6 +1,6 @@
 /** Frames of many flows, made from one: only client address, client port and IP checksum differ. */
-import { build } from '../../src/wire/build.js'
-import { ETH_P_IPV6, type } from '../../src/wire/ethernet.js'
+import { build } from '../../wire/build.js'
+import { ETH_P_IPV6, type } from '../../wire/ethernet.js'
 
 export const VIP = '192.168.1.110'
 export const VIP6 = '2001:db8:1::110'

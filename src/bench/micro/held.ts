@@ -1,12 +1,12 @@
 /** Ten million connections at once: bytes for each, all tables together, and a frame among them. */
-import { Balancer } from '../../src/balance/balancer.js'
-import { RECORD_BYTES } from '../../src/balance/connection.js'
-import { DEFAULT_LIMITS } from '../../src/balance/limits.js'
-import { directorFor, limitsFor, nsPerFrame, open } from './director.js'
+import { Balancer } from '../../balance/balancer.js'
+import { RECORD_BYTES } from '../../balance/connection.js'
+import { DEFAULT_LIMITS } from '../../balance/limits.js'
+import { directorFor, nsPerFrame, open } from './director.js'
 import { inDisorder } from './frames.js'
-import { best, inChild, line, type Measurement, median, residentMib } from './measurement.js'
+import { best, type Measurement, median, residentMib } from './measurement.js'
 
-interface Found {
+interface Filled {
   readonly openedSeconds: number
   readonly mib: number
   readonly ns: number[]
@@ -16,26 +16,35 @@ export const held: Measurement = {
   name: 'held',
   title: 'connections held at once',
 
-  run(options) {
-    const computed = Balancer.bytes(limitsFor(options.held)) / 2 ** 20
+  steps: () => 2,
+
+  async run(options, { inChild }) {
     const whole = Balancer.bytes({ ...DEFAULT_LIMITS, connections4: options.held }) / 2 ** 20
-    console.log(
-      `a record has ${RECORD_BYTES} bytes; tables of this benchmark: ${computed.toFixed(0)} MiB`,
-    )
-    console.log(
-      `tables of \`uipvs run --max-connections ${options.held}\`: ${whole.toFixed(0)} MiB`,
-    )
-    console.log(line(['pages', 'RSS MiB', 'bytes each', 'filled in s', 'best ns', 'median ns']))
+    const found: (Filled & { pages: string })[] = []
     for (const hugePages of [false, true]) {
-      const found = inChild<Found>('held', '', { ...options, hugePages })
-      const each = (found.mib * 2 ** 20) / options.held
-      const { mib, openedSeconds, ns } = found
-      const name = hugePages ? 'huge' : 'small'
-      console.log(line([name, mib, each, openedSeconds.toFixed(1), best(ns), median(ns)]))
+      const filled = await inChild<Filled>('held', '', { ...options, hugePages })
+      found.push({ pages: hugePages ? '2 MiB' : '4 KiB', ...filled })
+    }
+    const head = ['pages', 'RSS MiB', 'bytes each', 'filled in s', 'best ns', 'median ns']
+    const rows = found.map(({ pages, mib, openedSeconds, ns }) => [
+      pages,
+      mib.toFixed(0),
+      ((mib * 2 ** 20) / options.held).toFixed(1),
+      openedSeconds.toFixed(1),
+      best(ns).toFixed(1),
+      median(ns).toFixed(1),
+    ])
+    return {
+      table: { title: `${options.held} ${this.title}; CPU ns of a frame among them`, head, rows },
+      data: found,
+      remarks: [
+        `a record has ${RECORD_BYTES} bytes; all tables of uipvs run --max-connections ` +
+          `${options.held} have ${whole.toFixed(0)} MiB`,
+      ],
     }
   },
 
-  child(options): Found {
+  child(options): Filled {
     const bench = directorFor(options.held, options.hugePages)
     // Compiled, and the garbage of making frames seen once, before memory is looked at.
     open(bench, 0, 100_000)

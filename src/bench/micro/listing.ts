@@ -16,20 +16,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, Worker, workerData } from 'node:worker_threads'
-import { RuleBook } from '../../src/balance/apply.js'
-import { Balancer } from '../../src/balance/balancer.js'
-import { Region } from '../../src/balance/region.js'
-import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
-import { listConnections } from '../../src/control/readers.js'
-import { type Controlled, ControlServer } from '../../src/control/server.js'
-import { allowInlining } from '../../src/daemon/inlining.js'
-import { takePrecedence } from '../../src/daemon/precedence.js'
-import { ThreadMemory } from '../../src/native/mapping.js'
+import { RuleBook } from '../../balance/apply.js'
+import { Balancer } from '../../balance/balancer.js'
+import { Region } from '../../balance/region.js'
+import { SCHEDULERS } from '../../balance/schedulers/index.js'
+import { listConnections } from '../../control/readers.js'
+import { type Controlled, ControlServer } from '../../control/server.js'
+import { allowInlining } from '../../daemon/inlining.js'
+import { takePrecedence } from '../../daemon/precedence.js'
+import { ThreadMemory } from '../../native/mapping.js'
 import { addRules, limitsFor, makeDirector, open, SEED } from './director.js'
 import { inDisorder } from './frames.js'
-import { inChild, line, type Measurement, type Options } from './measurement.js'
+import type { Measurement, Options } from './measurement.js'
 
-const PROGRAM = new URL('../../src/cli/uipvsadm.js', import.meta.url).pathname
+const PROGRAM = new URL('../../cli/uipvsadm.js', import.meta.url).pathname
 /** Cells that the worker writes: are connections there, the longest gap in µs, frames, gaps. */
 const READY = 0
 const LONGEST = 1
@@ -44,7 +44,7 @@ const LONG_GAP_MS = 2
 /** Breaths after which the time of waiting is read at the latest. */
 const WAITED_EVERY = 100
 
-interface Found {
+interface Looked {
   readonly seconds: number
   readonly lines: number
   readonly longestMs: number
@@ -66,36 +66,30 @@ export const listing: Measurement = {
   name: 'listing',
   title: '`uipvsadm -Lnc` of all connections while a worker forwards (wall clock)',
 
-  run(options) {
-    console.log(
-      line([
-        '',
-        'seconds',
-        'lines',
-        'longest gap',
-        'gaps > 2 ms',
-        'longest own',
-        'own > 2 ms',
-        'M frames/s',
-      ]),
-    )
+  steps: ({ repeats }) => repeats,
+
+  async run(options, { inChild }) {
+    const all: Record<string, Looked>[] = []
     for (let repeat = 0; repeat < options.repeats; repeat++) {
-      const found = inChild<Record<string, Found>>('listing', '', options)
-      for (const [name, each] of Object.entries(found)) {
-        console.log(
-          line([
-            name,
-            each.seconds.toFixed(2),
-            String(each.lines),
-            `${each.longestMs.toFixed(3)} ms`,
-            String(each.longGaps),
-            `${each.longestOwnMs.toFixed(3)} ms`,
-            String(each.longOwnGaps),
-            (each.framesPerSecond / 1e6).toFixed(2),
-          ]),
-        )
-      }
+      all.push(await inChild<Record<string, Looked>>('listing', '', options))
     }
+    const head = [
+      ...['', 'seconds', 'lines', 'longest gap ms', 'gaps > 2 ms', 'longest own ms'],
+      ...['own > 2 ms', 'M frames/s'],
+    ]
+    const rows = all
+      .flatMap((found) => Object.entries(found))
+      .map(([name, each]) => [
+        name,
+        each.seconds.toFixed(2),
+        String(each.lines),
+        each.longestMs.toFixed(3),
+        String(each.longGaps),
+        each.longestOwnMs.toFixed(3),
+        String(each.longOwnGaps),
+        (each.framesPerSecond / 1e6).toFixed(2),
+      ])
+    return { table: { title: this.title, head, rows }, data: all, remarks: [] }
   },
 
   async child(options) {
@@ -158,7 +152,7 @@ async function list(path: string): Promise<number> {
   return lines - 2
 }
 
-async function during(cells: Float64Array, action: () => Promise<number>): Promise<Found> {
+async function during(cells: Float64Array, action: () => Promise<number>): Promise<Looked> {
   cells[LONGEST] = cells[LONG_GAPS] = cells[LONGEST_OWN] = cells[LONG_OWN_GAPS] = 0
   const frames = cells[FRAMES]
   const start = performance.now()

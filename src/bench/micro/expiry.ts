@@ -7,14 +7,14 @@
  */
 import { breatheFor, directorFor, open } from './director.js'
 import { inOrder } from './frames.js'
-import { inChild, line, type Measurement } from './measurement.js'
+import type { Measurement } from './measurement.js'
 
 /** Flows that live on and whose frames pass meanwhile. */
 const LIVING = 256
 const CONTROL_MS = 2_000
 const TICK_MS = 10
 
-interface Found {
+interface Passed {
   readonly longest: number
   /** The same in CPU time, which does not count what others did to the processor meanwhile. */
   readonly longestCpu: number
@@ -27,28 +27,28 @@ export const expiry: Measurement = {
   name: 'expiry',
   title: 'connections that all end at one tick, while frames pass (wall clock)',
 
-  run(options) {
-    console.log(line(['', 'longest ms', 'of CPU ms', '99.9 % ms', 'all gone s', 'M frames/s']))
+  steps: ({ repeats }) => 2 * repeats,
+
+  async run(options, { inChild }) {
+    const found: (Passed & { part: string })[] = []
     for (let repeat = 0; repeat < options.repeats; repeat++) {
       for (const part of ['control', 'expiry']) {
-        const found = inChild<Found>('expiry', part, options)
-        const rate = found.frames / found.goneMs / 1000
-        const gone = part === 'expiry' ? (found.goneMs / 1000).toFixed(2) : ''
-        console.log(
-          line([
-            part,
-            found.longest.toFixed(3),
-            found.longestCpu.toFixed(3),
-            found.p999.toFixed(3),
-            gone,
-            rate.toFixed(2),
-          ]),
-        )
+        found.push({ part, ...(await inChild<Passed>('expiry', part, options)) })
       }
     }
+    const head = ['', 'longest ms', 'of CPU ms', '99.9 % ms', 'all gone s', 'M frames/s']
+    const rows = found.map(({ part, longest, longestCpu, p999, goneMs, frames }) => [
+      part === 'control' ? 'nothing due' : `${options.connections} due`,
+      longest.toFixed(3),
+      longestCpu.toFixed(3),
+      p999.toFixed(3),
+      part === 'expiry' ? (goneMs / 1000).toFixed(2) : '',
+      (frames / goneMs / 1000).toFixed(2),
+    ])
+    return { table: { title: this.title, head, rows }, data: found, remarks: [] }
   },
 
-  child(options, part): Found {
+  child(options, part): Passed {
     const { connections, hugePages } = options
     const bench = directorFor(connections + LIVING, hugePages)
     const { loop, port, clock, director } = bench
