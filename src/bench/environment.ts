@@ -4,7 +4,7 @@ import { cpus, loadavg, release } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { busyBetween, machineTime } from './wire/clock.js'
 
-const LOOK_MS = 2000
+const LOOK_MS = 1000
 /** Parts of one processor: above it, what else runs here is in the figures. */
 export const QUIET = 0.05
 

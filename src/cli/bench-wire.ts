@@ -18,7 +18,8 @@ import { readRules } from './rules-file.js'
 const SIZE_MIN = 60
 const SIZE_MAX = 1514
 const FLOWS_MAX = 65_536
-const WARM_UP_SECONDS = 1.5
+/** As long as a stretch, but no longer than this. */
+const WARM_UP_SECONDS_MOST = 1.5
 const OPPONENTS = namesOf('opponent')
 const ENGINES = namesOf('uipvs')
 
@@ -111,7 +112,7 @@ export function wireOptions(flags: WireFlags): RaceOptions {
     rules: readWireRules(flags.rules),
     rounds: flags.rounds,
     seconds: flags.duration,
-    warmUpSeconds: WARM_UP_SECONDS,
+    warmUpSeconds: Math.min(WARM_UP_SECONDS_MOST, flags.duration),
     flows: flags.flows,
     bytes: flags.size,
     rate: flags.rate,

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { describeEnvironment, type Environment, lookAround } from '../bench/environment.js'
 import { Progress } from '../bench/progress.js'
-import { jsonReport, makeFolder, writeReport } from '../bench/report/files.js'
+import { jsonReport, prepareFolder, writeReport } from '../bench/report/files.js'
 import { textTable } from '../bench/report/table.js'
 import type { Bench, Section } from '../bench/section.js'
 import { Ended, endOnSignals } from '../lab/ending.js'
@@ -49,7 +49,7 @@ export function needRoot(): void {
 /** Runs benchmarks one after the other, tells what they found, and sets the exit status. */
 export async function runBenches(flags: ReportFlags, benches: readonly Bench[]): Promise<void> {
   // Before a quarter of an hour has gone into something that can't be written.
-  if (flags.report !== undefined) makeFolder(flags.report)
+  if (flags.report !== undefined) prepareFolder(flags.report)
   // Whatever ends this process, benchmarks take away what they have made when it exits.
   const ended = endOnSignals(() => {})
   try {

@@ -7,6 +7,7 @@
  */
 import { join } from 'node:path'
 import { compile, whyNoCompiler } from '../compiler.js'
+import { type Bar, barPlot, type Plot } from '../report/plot.js'
 import { directorFor, nsPerFrame, open } from './director.js'
 import { inDisorder, tcpFrame6 } from './frames.js'
 import { best, type Measurement, median, type Options, type RunProgram } from './measurement.js'
@@ -27,6 +28,28 @@ async function limitOf(
   const { rounds, hugePages } = options
   const args = [flows, options.frames, rounds, RECORDS, hugePages ? 1 : 0].map(String)
   return (await runProgram(program, args, ring)).trim().split('\n').map(Number)
+}
+
+interface Row {
+  readonly flows: number
+  readonly ours: readonly number[]
+  readonly limit: readonly number[]
+  readonly ratios: readonly number[]
+}
+
+function plotOf(rows: readonly Row[]): Plot {
+  const bar = (label: string, values: readonly number[], isOurs: boolean): Bar[] => {
+    if (values.length === 0) return []
+    const [least, most, middle] = [best(values), Math.max(...values), median(values)]
+    const value = `${middle.toFixed(0)} (${least.toFixed(0)}..${most.toFixed(0)})`
+    return [{ label, median: middle, least, most, value, isOurs }]
+  }
+  const bars = rows.flatMap(({ flows, ours, limit }) => [
+    ...bar(`${flows} flows, uipvs`, ours, true),
+    ...bar(`${flows} flows, C`, limit, false),
+  ])
+  const title = 'A decision about a frame of an existing connection'
+  return barPlot('micro-decision', title, 'ns of CPU time: median, least to most', bars)
 }
 
 export const decision: Measurement = {
@@ -64,6 +87,7 @@ export const decision: Measurement = {
     ])
     return {
       table: { title: this.title, head: HEAD, rows: cells },
+      plot: plotOf(rows),
       data: rows,
       remarks: reason === null ? [] : [`without the limit in C: ${reason}`],
     }

@@ -1,6 +1,6 @@
 /**
- * Our own code alone, without a kernel: through the memory port, from a ring of frames. One file for
- * each measurement; what they mean: docs/benchmarking.md.
+ * Our own code alone, without a kernel: through the memory port, from a ring of frames. One file
+ * for each measurement; what they mean: docs/benchmarking.md.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -80,7 +80,7 @@ function section(
       `Tables lie in ${options.hugePages ? 'huge' : 'small'} pages where nothing else is said.`,
     ],
     tables: found.map(([, { table }]) => table),
-    plots: [],
+    plots: found.flatMap(([, { plot }]) => (plot === undefined ? [] : [plot])),
     remarks: found.flatMap(([, { remarks }]) => remarks),
     wrong: [],
     data: {

@@ -1,5 +1,6 @@
 /** What the measurements share: options, processes of their own, and how figures are printed. */
 import { spawn } from 'node:child_process'
+import type { Plot } from '../report/plot.js'
 import type { Table } from '../report/table.js'
 
 export interface Options {
@@ -37,6 +38,7 @@ export interface Surroundings {
 }
 
 export interface Found {
+  readonly plot?: Plot
   readonly table: Table
   readonly data: unknown
   /** What the reader must know of this run. */

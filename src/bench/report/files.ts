@@ -1,13 +1,14 @@
 /** A report: report.json for programs, report.md and its plots for people. */
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from '../../control/folder.js'
 import { describeEnvironment, type Environment } from '../environment.js'
 import type { Section } from '../section.js'
 import { markdownTable } from './table.js'
 
-/** Makes the folder, and sees that it can be written to. */
-export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true })
+/** Makes the folder of a report, and sees that it can be written to. */
+export function prepareFolder(path: string): void {
+  makeFolder(path, 0o777)
   accessSync(path, constants.W_OK)
 }
 

@@ -12,6 +12,7 @@ import type { Tell } from '../progress.js'
 import type { Bench, Section } from '../section.js'
 import { Field } from './field.js'
 import { Generator } from './generator.js'
+import { racePlots } from './plots.js'
 import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Turn } from './round.js'
 import type { WireRules } from './rules.js'
 import {
@@ -180,7 +181,14 @@ function sectionOf(
     title: 'A forwarded frame, between network namespaces',
     conditions,
     tables,
-    plots: [],
+    plots: racePlots({
+      summaries,
+      noLoss,
+      trials: turns.flatMap((turn) => turn.trials),
+      titles,
+      ours: new Set(contestants.filter(({ side }) => side === 'uipvs').map(({ name }) => name)),
+      rate,
+    }),
     remarks: [
       ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
       ...(disturbed === '' ? [] : [disturbed]),

@@ -110,6 +110,7 @@ export async function measureTurn(
     await generator.open()
     tell('warm-up', 0.05)
     await generator.send(0, timing.warmUpMs, timing.kind)
+    await untilRest(options.field, running)
     const measurements: Measurement[] = []
     for (const load of LOADS) {
       tell(
@@ -151,7 +152,7 @@ async function search(first: number, tried: (rate: number) => Promise<Trial>): P
   return step.value
 }
 
-/** Frames at some rate, and how many of them arrived. */
+/** From one moment of rest to the next: frames at some rate, and how many of them arrived. */
 async function trial(
   generator: Generator,
   field: Field,
@@ -159,7 +160,6 @@ async function trial(
   rate: number,
   { trialMs, kind }: Timing,
 ): Promise<Omit<Trial, 'round' | 'contestant' | 'asked'>> {
-  await untilRest(field, running)
   const before = passing(field)
   const { ms } = await generator.send(rate, trialMs, kind)
   await untilRest(field, running)
@@ -169,6 +169,7 @@ async function trial(
   return { deliveredRate: (delivered / ms) * 1000, delivered, received }
 }
 
+/** From one moment of rest to the next. */
 async function measure(
   generator: Generator,
   field: Field,
@@ -176,7 +177,6 @@ async function measure(
   speed: { readonly rate: number; readonly kind: GeneratorKind },
   ms: number,
 ): Promise<Omit<Measurement, 'round' | 'contestant' | 'load'>> {
-  await untilRest(field, running)
   const before = await reading(field, running, generator)
   const sending = generator.send(speed.rate, ms, speed.kind)
   await sleep(ms * MARGIN)

@@ -36,14 +36,23 @@ export function* searchRate(
   let low = 0
   let high = Number.POSITIVE_INFINITY
   let reached = 0
+  /** What came of the first trial at the rate that is tried again; 0: it is tried once. */
+  let unmanaged = 0
   let next = Math.max(RATE_LEAST, Math.round(first))
   while (high - low > resolution * high || low === 0 || high === Number.POSITIVE_INFINITY) {
     const { isLost, rate } = yield next
     if (isLost) {
+      unmanaged = 0
       high = next
       if (next === RATE_LEAST) return { rate: 0, isGeneratorsLimit: false }
     } else {
-      if (rate < next * MANAGED) return { rate, isGeneratorsLimit: true }
+      if (rate < next * MANAGED) {
+        // Once may be chance: something else wanted the generator's processor.
+        if (unmanaged > 0) return { rate: Math.max(rate, unmanaged), isGeneratorsLimit: true }
+        unmanaged = rate
+        continue
+      }
+      unmanaged = 0
       low = next
       reached = rate
     }

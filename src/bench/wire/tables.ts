@@ -6,6 +6,12 @@ import type { NoLossSummary, Spread, Summary } from './summary.js'
 /** Names of contestants to what the reports call them. */
 export type Titles = ReadonlyMap<string, string>
 
+/**
+ * Where more is lost, the generator's share says nothing: a frame that finds a ring full is cheaper
+ * than one that is dropped by nftables, as those of the generator alone are.
+ */
+const LOSS_TELLING = 0.01
+
 const HEAD = ['', 'thousand/s', 'loss %', 'machine µs', 'involved µs', 'own µs']
 
 export function loadTable(
@@ -22,12 +28,15 @@ export function loadTable(
         titles.get(each.contestant) ?? each.contestant,
         cell(isAlone ? each.deliveredRate : each.receivedRate, 1 / 1000, 0),
         isAlone ? '' : cell(each.loss, 100, 2),
-        cell(each.machineMicroseconds, 1, 2),
-        cell(each.involvedMicroseconds, 1, 2),
+        ...(each.loss.median > LOSS_TELLING ? ['', ''] : shares(each)),
         each.ownMicroseconds.most === 0 ? '' : cell(each.ownMicroseconds, 1, 2),
       ]
     })
   return { title, head: HEAD, rows }
+}
+
+function shares({ machineMicroseconds, involvedMicroseconds }: Summary): string[] {
+  return [machineMicroseconds, involvedMicroseconds].map((spread) => cell(spread, 1, 2))
 }
 
 export function noLossTable(title: string, found: readonly NoLossSummary[], titles: Titles): Table {
