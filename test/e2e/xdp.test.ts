@@ -118,6 +118,60 @@ t.test("somebody else's program: refused, and auto goes by another way", { skip 
   t.match((await segment.ask()).text, /^rs[12]$/)
 })
 
+t.test('an MTU that no chunk holds: refused, and auto goes by another way', { skip }, async (t) => {
+  const segment = await makeSegment(t, { realservers: 1 })
+  if (segment === undefined) return
+  segment.lab.run('director', 'ip link set eth0 mtu 9000')
+  const refused = await segment.runToEnd([...XDP, '--control', segment.control.path])
+  t.equal(refused.status, 1)
+  t.match(refused.stderr, /the MTU of eth0 is 9000, af_xdp holds packets of up to 3822 bytes/)
+  t.match(refused.stderr, /`ip link set eth0 mtu 3822`, or use --engine af_packet\n$/)
+  const director = await segment.startDirector(['-i', 'eth0', '--workers', '2'])
+  t.match(director.said(), /ready: af_packet \(auto: .*2 workers; not af_xdp: the MTU of eth0/)
+})
+
+t.test('while it runs the MTU grows, and the interface goes down and up', { skip }, async (t) => {
+  const segment = await makeSegment(t, { realservers: 1 })
+  if (segment === undefined) return
+  const director = await segment.startDirector(XDP)
+  await segment.addService('udp', ECHO)
+  const ask = async (bytes: number) =>
+    (await segment.client('datagram', { address: VIP, port: ECHO, text: 'f'.repeat(bytes) })).text
+  t.match(await ask(1400), /^rs1 f{1400}$/)
+  segment.lab.run('director', 'ip link set eth0 mtu 3000')
+  await until('a warning', () => /the MTU of eth0 is 3000 now, .* 1774 .*;/.test(director.said()))
+  t.match(await ask(1400), /^rs1 f{1400}$/, 'what fits is forwarded as before')
+
+  const ends = ['client:eth0', 'switch:client', 'switch:director', 'switch:segment', 'switch:rs1']
+  for (const [host, device] of [...ends, 'rs1:eth0'].map((end) => end.split(':'))) {
+    segment.lab.run(host, `ip link set ${device} mtu 3000`)
+  }
+  const seen = segment.tap(t, 'rs1')
+  segment.lab.run('client', `bash -c 'head -c 2500 /dev/zero > /dev/udp/${VIP}/${ECHO}'`)
+  const drops = async () => (await segment.counters()).engine.ringDrops
+  await until(
+    'a frame that no chunk holds is dropped, and counted',
+    async () => (await drops()) > 0,
+  )
+  t.same(
+    seen.drain().filter((frame) => frame.length > 2000),
+    [],
+  )
+  t.match(await ask(1400), /^rs1 f{1400}$/)
+
+  segment.lab.run('director', 'ip link set eth0 down')
+  const verdict = async () => (await segment.counters()).verdicts.forwarded
+  const before = await verdict()
+  segment.lab.run('client', `bash -c 'echo lost > /dev/udp/${VIP}/${ECHO}'`)
+  segment.lab.run('director', 'ip link set eth0 up')
+  await until('the link is up', () =>
+    segment.lab.run('director', 'cat /sys/class/net/eth0/carrier').startsWith('1'),
+  )
+  t.match(await ask(100), /^rs1 f{100}$/, 'heard again, by itself')
+  await until('it is counted', async () => (await verdict()) > before)
+  t.equal(await verdict(), before + 1, 'and nothing while it was down')
+})
+
 t.test('without CAP_BPF auto takes packet sockets, and says why', { skip }, async (t) => {
   const segment = await makeSegment(t, { realservers: 1 })
   if (segment === undefined) return
