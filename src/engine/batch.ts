@@ -10,6 +10,7 @@
  *   length   [  60   |  1514  |    54  | ... ]         bytes from the Ethernet header on
  *   verdict  [   2   |     2  |     9  | ... ]         how its journey ended (engine/verdict.ts)
  *   egress   [   0   |     1  |     0  | ... ]         which arm a forwarded frame leaves by
+ *   destination [ 3 |    0  |    -1  | ... ]           which destination it was for; for a trace
  *
  * A port makes its batches once, at start, and uses them for ever. A batch goes out of a port with
  * `receive()` and the same batch goes back with `settle()`: frames have nowhere else to be.
@@ -27,6 +28,7 @@ export class Batch {
   readonly length: Int32Array
   readonly verdict: Uint8Array
   readonly egress: Uint8Array
+  readonly destination: Int32Array
   /** 1 where the sender left the transport checksum to hardware that does not exist (veth). */
   readonly partialChecksum: Uint8Array
   /** For an aggregate (GRO): bytes of transport payload in each of its segments; else 0. */
@@ -41,6 +43,7 @@ export class Batch {
     this.length = new Int32Array(capacity)
     this.verdict = new Uint8Array(capacity)
     this.egress = new Uint8Array(capacity)
+    this.destination = new Int32Array(capacity)
     this.partialChecksum = new Uint8Array(capacity)
     this.segmentBytes = new Int32Array(capacity)
   }

@@ -72,7 +72,7 @@ export class Reassembly implements Fragments {
     this.#whole.offset[0] = this.queues.spareAt
   }
 
-  fragment4(director: Director, batch: Batch, _i: number, frame: number, ip: number): Verdict {
+  fragment4(director: Director, batch: Batch, i: number, frame: number, ip: number): Verdict {
     const { view } = batch
     const { vips, now } = this.#state
     const { queues } = this
@@ -107,11 +107,17 @@ export class Reassembly implements Fragments {
     const mark = ipv4.tos(view, ip) & ECN_MASK
     queues.note(queue, headerBytes + end - offset, ipv4.dontFragment(view, ip), mark)
     return queues.isComplete(queue)
-      ? this.#complete4(director, batch.arm, queue, ip - frame)
+      ? this.#complete4(director, batch, i, queue, ip - frame)
       : FRAGMENT_HELD
   }
 
-  #complete4(director: Director, arm: number, queue: number, linkBytes: number): Verdict {
+  #complete4(
+    director: Director,
+    batch: Batch,
+    i: number,
+    queue: number,
+    linkBytes: number,
+  ): Verdict {
     const { queues } = this
     const { view } = queues
     const frame = queues.spareAt
@@ -126,11 +132,13 @@ export class Reassembly implements Fragments {
     ipv4.setFragment(view, ip, isDf ? ipv4.FLAG_DONT_FRAGMENT : 0, 0)
     ipv4.setTos(view, ip, ipv4.tos(view, ip) | mark)
     ipv4.updateChecksum(view, ip)
-    this.#whole.arm = arm
+    this.#whole.arm = batch.arm
     this.#whole.length[0] = end - frame
+    this.#whole.destination[0] = NONE
     this.#pieces.largest = largest
     const verdict = director.packet4(this.#whole, 0, frame, ip)
     this.#pieces.largest = 0
+    batch.destination[i] = this.#whole.destination[0]
     return verdict
   }
 
@@ -177,11 +185,17 @@ export class Reassembly implements Fragments {
     if (added !== ADDED) return FRAGMENT_DROPPED
     queues.note(queue, end - ip, false, ipv6.trafficClass(view, ip) & ECN_MASK)
     return queues.isComplete(queue)
-      ? this.#complete6(director, batch.arm, queue, ip - frame)
+      ? this.#complete6(director, batch, i, queue, ip - frame)
       : FRAGMENT_HELD
   }
 
-  #complete6(director: Director, arm: number, queue: number, linkBytes: number): Verdict {
+  #complete6(
+    director: Director,
+    batch: Batch,
+    i: number,
+    queue: number,
+    linkBytes: number,
+  ): Verdict {
     const { queues } = this
     const { view } = queues
     const pieces = this.#pieces
@@ -207,11 +221,13 @@ export class Reassembly implements Fragments {
     view.setUint16(ip, 0x6000 | (trafficClass << 4) | (view.getUint16(ip) & 0xf))
     view.setUint8(nextHeaderBefore(view, ip, ip + headers), next)
     if (next === ipv4.PROTO_ICMPV6 && isDiscovery(view, ip + headers, end)) return FRAGMENT_DROPPED
-    this.#whole.arm = arm
+    this.#whole.arm = batch.arm
     this.#whole.length[0] = end - frame
+    this.#whole.destination[0] = NONE
     pieces.largest = largest
     const verdict = director.forward6(this.#whole, 0, frame, ip, end)
     pieces.largest = 0
+    batch.destination[i] = this.#whole.destination[0]
     return verdict
   }
 

@@ -50,6 +50,7 @@ export class Transmitter {
     isRelated: boolean,
   ): Verdict {
     const { balancer, bypass } = this.#state
+    batch.destination[i] = destination
     if (destination === NONE) {
       const way = bypass.wayOf(batch.view, ip)
       return this.#send(batch, i, frame, ip, end, way, isRelated)
