@@ -24,6 +24,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'run', summary: 'run the director in the foreground' },
   { name: 'explain', summary: 'show what the director does with one frame, and why' },
   { name: 'replay', summary: 'send a capture file through the director, offline' },
+  { name: 'trace', summary: 'frames and their verdicts from the running director, live' },
   { name: 'top', summary: 'what the running director does, live: services, rates, drops' },
   { name: 'mark', summary: 'mark packets, for services by firewall mark' },
   { name: 'sysctl', summary: "show or set the director's settings, under Linux's names" },

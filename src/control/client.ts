@@ -11,6 +11,7 @@ import { type MarkRule, type Rule, RuleError, type RuleErrorCode } from '../bala
 import { type BriefTable, whole } from './brief.js'
 import type { ExplainedChoice, NextQuestion } from './choice.js'
 import type { ConnectionListing, Counters, Status, SysctlValues, TableListing } from './listing.js'
+import type { TraceLine, TraceRequest } from './trace.js'
 
 /** No director answers; `code` is the system's (ENOENT, ECONNREFUSED, EACCES, …). */
 export class Unreachable extends Error {
@@ -133,6 +134,14 @@ export class ControlClient {
     return (await this.#ask('POST', '/v1/next', question)) as ExplainedChoice
   }
 
+  /** Frames as the director decides them. Whoever stops reading ends the trace. */
+  async trace(request: TraceRequest): Promise<AsyncGenerator<TraceLine[]>> {
+    const { filter, rate, bytes } = request
+    const query = new URLSearchParams({ filter, rate: String(rate), bytes: String(bytes) })
+    const response = await this.#send('GET', `/v1/trace?${query}`)
+    return readLines<TraceLine>(response, '/v1/trace')
+  }
+
   /** Tells the segment again where the VIPs are (gratuitous ARP, unsolicited advertisements). */
   async announce(): Promise<void> {
     await this.#ask('POST', '/v1/announce', {})
@@ -233,12 +242,17 @@ async function* readConnections(response: IncomingMessage): AsyncGenerator<Conne
     yield (body as { connections: ConnectionListing[] }).connections
     return
   }
+  yield* readLines<ConnectionListing>(response, '/v1/connections')
+}
+
+/** One JSON object a line, as many at once as have come. */
+async function* readLines<T>(response: IncomingMessage, path: string): AsyncGenerator<T[]> {
   response.setEncoding('utf8')
   let rest = ''
   for await (const piece of response) {
     const lines = (rest + piece).split('\n')
     rest = lines.pop()!
-    if (lines.length > 0) yield lines.map((line) => parseJson(line, '/v1/connections')) as never
+    if (lines.length > 0) yield lines.map((line) => parseJson(line, path) as T)
   }
-  if (rest !== '') yield [parseJson(rest, '/v1/connections') as ConnectionListing]
+  if (rest !== '') yield [parseJson(rest, path) as T]
 }

@@ -10,6 +10,7 @@
  *   GET  /v1/counters      frames by verdict; the engine's numbers
  *   GET  /v1/status        what runs, where, since when
  *   POST /v1/next          whom a service would choose for a connection that has not come
+ *   GET  /v1/trace         frames as they are decided, one a line (`trace.ts`)
  *   POST /v1/announce      tells the segment again where the VIPs are
  *
  * A refusal is `{"error": {"code", "subject", "message", "index", "applied"}}` with status 409; a
@@ -25,6 +26,13 @@ import { brief } from './brief.js'
 import type { ExplainedChoice, NextQuestion } from './choice.js'
 import { makeFolder } from './folder.js'
 import type { ConnectionListing, SysctlValues, TableListing } from './listing.js'
+import {
+  sendTrace,
+  type TraceListener,
+  TraceRefused,
+  type TraceRequest,
+  traceRequest,
+} from './trace.js'
 
 /** What the server asks of the director. */
 export interface Controlled {
@@ -41,6 +49,8 @@ export interface Controlled {
   status(): unknown
   next(question: NextQuestion): Promise<ExplainedChoice | null>
   announce(): Promise<void>
+  /** Begins a trace; what is returned ends it. @throws TraceRefused */
+  trace(request: TraceRequest, listener: TraceListener): Promise<() => void>
 }
 
 /** `sun_path` of linux/un.h, without the zero at its end. */
@@ -144,6 +154,8 @@ export class ControlServer {
         return answer(response, 200, this.#director.status())
       case 'POST /v1/next':
         return this.#next(request, response)
+      case 'GET /v1/trace':
+        return this.#trace(response, query ?? '')
       case 'POST /v1/announce':
         await this.#director.announce()
         return answer(response, 200, {})
@@ -179,6 +191,17 @@ export class ControlServer {
     const choice = await this.#director.next(question)
     if (choice !== null) return answer(response, 200, choice)
     answer(response, 409, { error: { ...wrong('no such service').error, code: 'ESRCH' } })
+  }
+
+  async #trace(response: ServerResponse, query: string): Promise<void> {
+    const asked = traceRequest(query)
+    if (typeof asked === 'string') return answer(response, 400, wrong(asked))
+    try {
+      await sendTrace(response, (listener) => this.#director.trace(asked, listener))
+    } catch (error) {
+      if (!(error instanceof TraceRefused)) throw error
+      answer(response, 409, wrong(error.message))
+    }
   }
 
   async #connections(response: ServerResponse): Promise<void> {

@@ -30,14 +30,13 @@ import {
 } from '../control/listing.js'
 import { Live } from '../control/live.js'
 import { listConnections, listServices, type Source } from '../control/readers.js'
+import type { TraceListener, TraceRequest } from '../control/trace.js'
 import type { Mode } from '../engine/director-state.js'
-import { ENDINGS } from '../engine/verdict.js'
 import { readInterface } from '../native/interfaces.js'
+import { countersOf } from './counters.js'
 import { EngineFailure } from './engine-handle.js'
 import { Grain } from './grain.js'
 import { Guard } from './guard.js'
-import { LOOP_CELLS, loopTimes } from './loop-meter.js'
-import { CELL_NAMES } from './memory.js'
 import type { EngineName, NeighbourReport } from './messages.js'
 import { Network } from './network.js'
 import {
@@ -52,6 +51,7 @@ import type { RuleJournal } from './rule-journal.js'
 import { changesServed, servedBy } from './served.js'
 import { inPieces, Surround } from './surround.js'
 import { sysctlValues } from './sysctl-values.js'
+import { openTrace, Tracing } from './tracing.js'
 import { warningsOf } from './warnings.js'
 import type { Workers } from './workers.js'
 
@@ -107,6 +107,7 @@ export class DirectorDaemon {
   #guard: Guard | null = null
   #source: Source
   #surround: Surround | null = null
+  #tracing: Tracing | null = null
   #isRestoring = false
   readonly #grain = new Grain()
   #lastChange: Promise<unknown> = Promise.resolve()
@@ -162,13 +163,13 @@ export class DirectorDaemon {
     this.#network.remember()
     this.#source = sourceOf(this.#book, this.#engine.live)
     const tell = this.#engine
+    this.#tracing = new Tracing(tell, this.#book, interfaces)
     this.#surround = new Surround(this.#network, this.#guard, this.options.arp, (order) =>
       tell.order(order),
     )
     await this.#surround.update(this.#book, this.#grain.value)
-    this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.read(estimateAll), ESTIMATION_MS))
-    this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
+    this.#keepLooking()
   }
 
   /** The engine that runs, and how it takes frames: for the ready line. */
@@ -179,6 +180,10 @@ export class DirectorDaemon {
   /** Without frames there are still addresses to judge rules by, and a trash to be emptied. */
   #judgeOnly(): void {
     this.#lookAround()
+    this.#keepLooking()
+  }
+
+  #keepLooking(): void {
     this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
@@ -320,17 +325,13 @@ export class DirectorDaemon {
 
   announce = async (): Promise<void> => this.#engine?.announce()
 
+  trace(request: TraceRequest, listener: TraceListener): Promise<() => void> {
+    return openTrace(this.#tracing, request, listener)
+  }
+
   /** Frames by verdict, and the numbers of the engine. */
   counters(): Counters {
-    const workers = this.#engine
-    const verdicts = ENDINGS.map((e, i) => [e.name, workers?.verdicts(i) ?? 0] as const)
-    const engine = CELL_NAMES.map((name) => [name, workers?.get(name) ?? 0] as const)
-    return {
-      verdicts: Object.fromEntries(verdicts),
-      engine: Object.fromEntries(engine),
-      loop: workers?.loop ?? loopTimes(new Float64Array(LOOP_CELLS)),
-      framesByWorker: workers?.frames ?? [],
-    }
+    return countersOf(this.#engine)
   }
 
   status(): Status {

@@ -7,6 +7,7 @@ import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import type { Mode } from '../engine/director-state.js'
 import type { OwnAddresses } from '../engine/link-frames.js'
 import type { ArmMode, Share, SharedVip } from '../engine/port.js'
+import type { TraceOrder } from '../engine/trace-tap.js'
 import type { Route } from '../link/routes.js'
 import type { Vip } from '../link/vips.js'
 import type { XdpPlan } from '../port/xdp-ground.js'
@@ -66,6 +67,8 @@ export type Order =
       readonly share?: Share
     }
   | { readonly do: 'announce' }
+  /** All traces from now on; none: frames are not looked at. */
+  | { readonly do: 'trace'; readonly traces: readonly TraceOrder[] }
   | { readonly do: 'neighbours' }
   /** Whom it would choose, if a connection came that has not come. */
   | { readonly do: 'next'; readonly question: NextQuestion }

@@ -21,6 +21,8 @@ import { ANSWERS_PER_SECOND } from '../engine/director-state.js'
 import { Director } from '../engine/forward.js'
 import { Loop, TICK_INTERVAL_MS } from '../engine/loop.js'
 import type { EventPort, Port } from '../engine/port.js'
+import { TraceWriter } from '../engine/trace-ring.js'
+import { type TraceOrder, TraceTap } from '../engine/trace-tap.js'
 import { NUD_FAILED, NUD_INCOMPLETE, NUD_PROBE, NUD_REACHABLE } from '../link/neighbour.js'
 import { SharedMemory, ThreadMemory } from '../native/mapping.js'
 import { openAfPacket } from '../port/af-packet.js'
@@ -73,6 +75,7 @@ class Engine {
   readonly #director: Director
   readonly #loop: Loop
   readonly #memory: WorkerMemory
+  readonly #traced: TraceWriter
   readonly meter: LoopMeter
   readonly #startedAt = performance.now()
   #breaths = 0
@@ -86,6 +89,7 @@ class Engine {
       return new WorkerMemory(shared.buffer, limits)
     })
     this.#memory = memories[index]
+    this.#traced = new TraceWriter(this.#memory.traced)
     this.meter = new LoopMeter(this.#memory.loop)
     // Workers that draw lots draw different ones.
     const ownSeed = (seed + Math.imul(index, SEED_STEP)) | 0
@@ -154,6 +158,9 @@ class Engine {
       case 'announce':
         director.announce()
         break
+      case 'trace':
+        this.#trace(order.traces)
+        break
       case 'neighbours':
         return { neighbours: this.#neighbours() }
       case 'next':
@@ -163,6 +170,13 @@ class Engine {
         this.#port.close()
     }
     return {}
+  }
+
+  #trace(traces: readonly TraceOrder[]): void {
+    const epoch = Date.now() - performance.now()
+    const isWanted = traces.length > 0
+    const tap = isWanted ? new TraceTap(traces, this.#traced, this.#director, epoch) : null
+    this.#loop.tap = tap
   }
 
   #neighbours(): NeighbourReport[] {

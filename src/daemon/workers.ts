@@ -9,6 +9,7 @@ import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
 import type { LoopTimes } from '../control/listing.js'
 import { Live } from '../control/live.js'
 import type { ArmMode, Share } from '../engine/port.js'
+import { TraceReader } from '../engine/trace-ring.js'
 import { Wakeup } from '../native/eventfd.js'
 import { workerOf } from '../port/share.js'
 import { EngineHandle, type EngineOptions, makeMemory } from './engine-handle.js'
@@ -89,6 +90,9 @@ export class Workers {
   #partOf(order: Order, index: number): Order {
     const { count } = this
     if (order.do === 'serve') return { ...order, share: { index, count, ...order.grain } }
+    if (order.do === 'trace') {
+      return { ...order, traces: order.traces.map((t) => ({ ...t, rate: t.rate / count })) }
+    }
     if (order.do !== 'add-vips' || index === 0) return order
     return { ...order, vips: order.vips.map((vip) => ({ ...vip, announced: false })) }
   }
@@ -119,6 +123,11 @@ export class Workers {
     const key = family === 4 ? [words[0]] : words
     const handle = this.#handles[workerOf(key, { ...grain, count })]
     return (await handle.order({ do: 'next', question })).choice ?? null
+  }
+
+  /** Readers of what each worker traces from now on. */
+  traced(): TraceReader[] {
+    return this.#handles.map(({ memory }) => new TraceReader(memory.traced))
   }
 
   async stop(): Promise<void> {

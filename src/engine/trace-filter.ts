@@ -9,7 +9,8 @@
  *                proto N | less N | greater N
  *                vip ADDRESS[:PORT] | realserver ADDRESS[:PORT] | verdict NAME
  *
- * A value right behind another takes over its words: `src port 80 or 443`. Unlike pcap-filter it looks behind VLAN tags, and knows no names of hosts or ports.
+ * A value right behind another takes over its words: `src port 80 or 443`. Unlike pcap-filter it
+ * looks behind VLAN tags, and knows no names of hosts or ports.
  */
 import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import * as ipv4 from '../wire/ipv4.js'

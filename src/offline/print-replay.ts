@@ -10,7 +10,7 @@ const SENTENCE_AT = 34
 
 export const LINES_HEAD = `frame     seconds  ${'what'.padEnd(FRAME_COLUMNS)} verdict`
 
-const COLOURS: Readonly<Record<Action, 'green' | 'yellow' | 'cyan' | 'red'>> = {
+export const COLOURS: Readonly<Record<Action, 'green' | 'yellow' | 'cyan' | 'red'>> = {
   forward: 'green',
   answer: 'yellow',
   hold: 'yellow',

@@ -1,0 +1,82 @@
+/**
+ * A traced frame for people and for Wireshark; `uipvs trace` and the page say the same of it.
+ */
+import type { TracedFrame } from '../control/trace.js'
+import { ENDINGS } from '../engine/verdict.js'
+import type { PcapngWriter } from '../port/pcapng.js'
+import { frameText } from './flow.js'
+
+/** Bytes of a frame that its text is made of: all headers. */
+export const TEXT_BYTES = 192
+
+export interface TracedText {
+  /** `tcp 10.0.0.1:40000 > 192.168.1.110:80 S` */
+  readonly frame: string
+  /** `forwarded to 192.168.1.2:80 at 02:00:00:00:00:02`, or the verdict alone. */
+  readonly outcome: string
+  /** `1 of 37`, where others like it were not shown; else empty. */
+  readonly share: string
+  /** What its verdict means. */
+  readonly sentence: string
+}
+
+export function bytesOf(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length >> 1)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16)
+  return bytes
+}
+
+export function tracedText(traced: TracedFrame): TracedText {
+  const { before, verdict, action, realserver, mac, oneOf } = traced
+  const bytes = bytesOf(before.slice(0, 2 * TEXT_BYTES))
+  const view = new DataView(bytes.buffer)
+  const to = action === 'forward' ? 'to' : 'meant for'
+  const where = realserver === null ? '' : ` ${to} ${realserver}`
+  return {
+    frame: frameText(view, 0, bytes.length),
+    outcome: `${verdict}${where}${mac === null ? '' : ` at ${mac}`}`,
+    share: oneOf > 1 ? `1 of ${oneOf}` : '',
+    sentence: ENDINGS.find(({ name }) => name === verdict)?.sentence ?? '',
+  }
+}
+
+/** Writes both sides of each frame on the interface where it was, with the verdict as comment. */
+export class TraceRecorder {
+  readonly #writer: PcapngWriter
+  readonly #arms = new Map<string, number>()
+
+  constructor(writer: PcapngWriter) {
+    this.#writer = writer
+  }
+
+  frame(traced: TracedFrame): void {
+    const { arm, egress, time, length, verdict, realserver, before, after } = traced
+    const { sentence, share } = tracedText(traced)
+    const timestampMs = time * 1000
+    const common = { timestampMs, originalLength: length }
+    const where = realserver === null ? '' : ` (${realserver})`
+    this.#writer.packet({
+      ...common,
+      interface: this.#interface(arm),
+      bytes: bytesOf(before),
+      direction: 'in',
+      comment: `${verdict}: ${sentence}${where}${share === '' ? '' : `\n${share} like it`}`,
+    })
+    if (after === null || egress === null) return
+    this.#writer.packet({
+      ...common,
+      interface: this.#interface(egress),
+      bytes: bytesOf(after),
+      direction: 'out',
+      comment: `to ${realserver ?? 'where it is addressed'}`,
+    })
+  }
+
+  #interface(arm: string): number {
+    const known = this.#arms.get(arm)
+    if (known !== undefined) return known
+    const made = this.#writer.addInterface({ name: arm })
+    this.#arms.set(arm, made)
+    return made
+  }
+}
