@@ -14,7 +14,7 @@ import type { Texts } from './texts/index.js'
 /** By what a frame is for the balancing. */
 const KINDS = ['request', 'forwarded', 'reply', 'arp'] as const
 /** Frames that stand in the list below the figure. */
-const SEEN_MAX = 12
+const SEEN_MAX = 40
 const COUNTS = [1, 10, 1000] as const
 
 export interface TopologyProps {
