@@ -18,6 +18,8 @@ const TELL_MS = 250
 /** What a lab tells in that time when there is always more: lab-feed.ts. */
 const FRAMES_TOLD = 40
 const MORE_TOLD = 160
+/** 200 a second: live.ts. */
+const TRACED_TOLD = 50
 const PACKET_BYTES = 64
 
 const ADDRESSES: Readonly<Record<string, string>> = {
@@ -111,6 +113,22 @@ function playedDirector(rate: number): Live {
     marks: async () => [],
     sysctls: async () => ({}),
     next: async () => null,
+    trace: async (listener: (frames: readonly object[]) => void) => {
+      const some = playedFrames().filter(({ to }) => to === 'director')
+      const tell = () => {
+        const told = Math.min(TRACED_TOLD, (rate * TELL_MS) / 1000)
+        const frames = Array.from({ length: told }, (_, i) => {
+          const { hex, bytes } = some[i % some.length]
+          const played = { type: 'frame', worker: 0, arm: 'eth0', oneOf: rate / 200 }
+          const told = { verdict: 'forwarded', action: 'forward', realserver: null, mac: null }
+          const time = Date.now() / 1000
+          return { ...played, ...told, egress: null, time, length: bytes, before: hex, after: hex }
+        })
+        listener(frames)
+      }
+      const timer = setInterval(tell, TELL_MS)
+      return () => clearInterval(timer)
+    },
   }
   return played as unknown as Live
 }

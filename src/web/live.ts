@@ -4,7 +4,7 @@
  */
 import type { MarkRule, Rule, RuleError } from '../balance/rule.js'
 import type { ExplainedChoice, NextQuestion } from '../control/choice.js'
-import { type ControlClient, RulesRefused } from '../control/client.js'
+import { ControlClient, RulesRefused } from '../control/client.js'
 import type {
   ConnectionListing,
   Counters,
@@ -13,6 +13,7 @@ import type {
   SysctlValues,
   TableListing,
 } from '../control/listing.js'
+import type { TracedFrame, TraceLine, TraceListener, TraceRequest } from '../control/trace.js'
 import type { LabDone, LabStateNow, Moment, WireEvent } from './moment.js'
 
 export type { Moment } from './moment.js'
@@ -22,6 +23,8 @@ const CONNECTIONS_TOLD = 100
 const SERVICES_TOLD = 64
 /** Services of which it is told whom they would choose next. */
 const CHOICES_TOLD = 8
+/** Frames a second that a page is told with their verdicts, and bytes of each: its headers. */
+const TRACED: TraceRequest = { filter: '', rate: 200, bytes: 256 }
 /** A client that nobody has, where a service has had none. */
 const NOBODY = { inet: '192.0.2.1', inet6: '2001:db8::1' } as const
 
@@ -35,6 +38,8 @@ export interface Live {
   connections(most: number): Promise<readonly ConnectionListing[]>
   /** Carries out rules, all or none; the sentence of a refusal. */
   apply(rules: readonly Rule[]): Promise<string | null>
+  /** Frames as it decides them, some of them; what is returned ends it. */
+  trace(listener: (frames: readonly TracedFrame[]) => void): Promise<() => void>
   /** Whom it would choose next; null if it has no such service. */
   next(question: NextQuestion): Promise<ExplainedChoice | null>
 }
@@ -95,6 +100,7 @@ export interface DirectorHere {
   sysctls(): SysctlValues
   connections(): Iterable<ConnectionListing>
   next(question: NextQuestion): Promise<ExplainedChoice | null>
+  trace(request: TraceRequest, listener: TraceListener): Promise<() => void>
   apply(rules: readonly Rule[], atomic: boolean): Promise<{ readonly error: RuleError } | null>
 }
 
@@ -103,6 +109,11 @@ export function liveHere(director: DirectorHere): Live {
   return {
     status: async () => director.status(),
     next: (question) => director.next(question),
+    trace: (listener) =>
+      director.trace(TRACED, (lines) => {
+        listener(framesOf(lines))
+        return true
+      }),
     table: () => director.table(),
     counters: async () => director.counters(),
     marks: async () => director.marks(),
@@ -122,6 +133,17 @@ export function liveHere(director: DirectorHere): Live {
 export function liveThere(client: ControlClient): Live {
   return {
     status: () => client.status(),
+    trace: async (listener) => {
+      // A connection of its own: what it brings never ends.
+      const own = new ControlClient(client.path)
+      const lines = await own.trace(TRACED)
+      const read = async () => {
+        for await (const some of lines) listener(framesOf(some))
+      }
+      // That it ends is told by the moments as well.
+      read().catch(() => {})
+      return () => own.close()
+    },
     next: (question) =>
       client.next(question).catch((error: unknown) => {
         if (error instanceof RulesRefused) return null
@@ -149,4 +171,8 @@ export function liveThere(client: ControlClient): Live {
       }
     },
   }
+}
+
+function framesOf(lines: readonly TraceLine[]): TracedFrame[] {
+  return lines.flatMap((line) => (line.type === 'frame' ? [line] : []))
 }

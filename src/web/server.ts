@@ -17,6 +17,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIP, isIPv6, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
 import { parseNextQuestion, parseRulesRequest } from '../control/schema.js'
+import type { TracedFrame } from '../control/trace.js'
 import { type LabFeed, type Live, type Moment, momentOf } from './live.js'
 
 /** Where the build puts the page, seen from build/src/web. */
@@ -32,6 +33,9 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 const MOMENT_MS = 500
+/** Traced frames are gathered for so long, and of them at most so many told. */
+const TRACED_MS = 250
+const TRACED_TOLD = 60
 const LISTENERS_MAX = 8
 const CONNECTIONS_MAX = 64
 const BODY_BYTES_MAX = 1 << 20
@@ -51,6 +55,9 @@ export class WebServer {
   readonly #listeners = new Set<ServerResponse>()
   #timer: NodeJS.Timeout | null = null
   #isClosed = false
+  readonly #traced: TracedFrame[] = []
+  /** Ends the trace, which goes on as long as a page is open. */
+  #endTrace: (() => void) | null = null
 
   constructor(options: WebOptions) {
     this.#options = options
@@ -89,6 +96,7 @@ export class WebServer {
   async close(): Promise<void> {
     this.#isClosed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#untrace()
     if (!this.#server.listening) return
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
@@ -155,10 +163,42 @@ export class WebServer {
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     this.#listeners.add(response)
-    response.on('close', () => this.#listeners.delete(response))
+    response.on('close', () => {
+      this.#listeners.delete(response)
+      if (this.#listeners.size === 0) this.#untrace()
+    })
     const { lab } = this.#options
     if (lab !== undefined) write(response, 'lab', lab.state())
     if (this.#timer === null) void this.#moment()
+    if (this.#endTrace === null) void this.#trace()
+  }
+
+  /** Frames with their verdicts; a director without an engine has none to tell of. */
+  async #trace(): Promise<void> {
+    let isOver = false
+    const timer = setInterval(() => {
+      if (this.#traced.length > 0) this.#send('traced', { frames: this.#traced.splice(0) })
+    }, TRACED_MS)
+    let stop = () => {}
+    this.#endTrace = () => {
+      isOver = true
+      clearInterval(timer)
+      stop()
+      this.#endTrace = null
+    }
+    try {
+      stop = await this.#options.live.trace((frames) => {
+        this.#traced.push(...frames.slice(0, TRACED_TOLD - this.#traced.length))
+      })
+      if (isOver) stop()
+    } catch {
+      // The moments say why, if there is no director.
+    }
+  }
+
+  #untrace(): void {
+    this.#endTrace?.()
+    this.#traced.length = 0
   }
 
   /** Tells all pages how things stand, and again after a while, as long as there is one. */

@@ -3,15 +3,18 @@
  * what they say to real namespaces. `UIPVS_UPDATE=1` makes the picture in docs/images anew.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { SCHEDULERS } from '../../src/balance/schedulers/index.js'
 import type { ExplainedChoice } from '../../src/control/choice.js'
+import { ControlClient } from '../../src/control/client.js'
+import { liveThere } from '../../src/web/live.js'
 import type { LabDone } from '../../src/web/moment.js'
 import { LANGUAGES } from '../../src/web/page/texts/index.js'
+import { WebServer } from '../../src/web/server.js'
 import { makeFolder, startDirector, UIPVS } from '../control/director-process.js'
 import { needsRoot } from '../lab/standing.js'
 import { picture, whyNoBrowser, withPage, wrongs } from './browser.js'
@@ -92,7 +95,7 @@ t.test('a director: weights and schedulers', { skip }, async (t) => {
 })
 
 /** `uipvs lab --web`: the address that opens it; gone with the test. */
-async function webOfLab(t: Test): Promise<string> {
+async function webOfLab(t: Test): Promise<{ url: string; folder: string }> {
   const own = mkdtempSync(join(tmpdir(), 'uipvs-labs-'))
   const child = spawn(process.execPath, [UIPVS, 'lab', '--web', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -112,7 +115,7 @@ async function webOfLab(t: Test): Promise<string> {
       if (found !== null) resolve(found[0])
     })
   })
-  return await Promise.race([address, ended.then(() => text)])
+  return { url: await Promise.race([address, ended.then(() => text)]), folder: own }
 }
 
 /** Presses a button and returns what the newest command says once there is one more. */
@@ -137,6 +140,10 @@ async function follow(t: Test, page: Page, send: () => Promise<void>): Promise<v
     await page.locator('.compared').textContent(),
     `${name} (02:00:c0:a8:01:0${Number(number) + 1})`,
   )
+  t.match(
+    await page.locator('.compared').textContent(),
+    `Verdict of the running director: forwarded → ${rip}:80.`,
+  )
   t.match(await page.locator('.journey').textContent(), 'rr takes turns')
   const after = page.locator('.hex', { hasText: 'As it left' }).last()
   t.same(
@@ -160,31 +167,61 @@ async function follow(t: Test, page: Page, send: () => Promise<void>): Promise<v
   await page.getByLabel('语言').selectOption('en')
 }
 
-/** Whom each scheduler says that it would choose, and who then answers. */
-async function chooses(t: Test, url: string): Promise<void> {
+async function post(url: string, path: string, body: object): Promise<unknown> {
   const [base = '', token = ''] = url.split('#')
   const headers = { authorization: `Bearer ${token}` }
-  const post = async (path: string, body: object) =>
-    (
-      await fetch(`${base}api/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-    ).json()
+  const init = { method: 'POST', headers, body: JSON.stringify(body) }
+  return (await fetch(`${base}api/${path}`, init)).json()
+}
+
+/** Whom each scheduler says that it would choose, and who then answers. */
+async function chooses(t: Test, url: string): Promise<void> {
   const service = { protocol: 'tcp', address: '192.168.1.110', port: 80 }
   for (const scheduler of SCHEDULERS.keys()) {
     const settings = { scheduler, netmask: '255.255.255.255' }
-    await post('rules', { rules: [{ op: 'edit-service', service, settings }] })
+    await post(url, 'rules', { rules: [{ op: 'edit-service', service, settings }] })
     for (const _ of [1, 2]) {
-      const next = (await post('next', { service, client: '192.168.1.254' })) as ExplainedChoice
-      const { output } = (await post('lab', { do: 'request', count: 1 })) as LabDone
+      const next = (await post(url, 'next', {
+        service,
+        client: '192.168.1.254',
+      })) as ExplainedChoice
+      const { output } = (await post(url, 'lab', { do: 'request', count: 1 })) as LabDone
       const who = `192.168.1.${Number(/rs(\d): 1/.exec(output)?.[1]) + 1}:80`
       t.equal(next.chosen, who, `${scheduler}: ${output}`)
     }
   }
   const settings = { scheduler: 'rr', netmask: '255.255.255.255' }
-  await post('rules', { rules: [{ op: 'edit-service', service, settings }] })
+  await post(url, 'rules', { rules: [{ op: 'edit-service', service, settings }] })
+}
+
+/** The same director with a page that knows of no lab: frames come from its trace. */
+async function standsAlone(t: Test, folder: string, url: string): Promise<void> {
+  const [lab = ''] = readdirSync(folder).filter((name) => /^uipvs\d+$/.test(name))
+  const client = new ControlClient(join(folder, lab, 'control.sock'))
+  const server = new WebServer({ live: liveThere(client) })
+  const alone = await server.listen('127.0.0.1', 0)
+  try {
+    await withPage(alone, async ({ page, errors }) => {
+      await page.getByRole('heading', { name: LANGUAGES.en.live.traced }).waitFor()
+      const opening = page.locator('.seen button', { hasText: / S → 192\.168\.1\.\d:80$/ }).first()
+      // The trace begins a moment after the page has.
+      while ((await opening.count()) === 0) await post(url, 'lab', { do: 'request', count: 1 })
+      const [, rip = ''] = /→ (\S+)$/.exec((await opening.textContent()) ?? '') ?? []
+      await opening.click()
+      const compared = page.locator('.compared', { hasText: 'Both did the same.' })
+      t.match(await compared.textContent(), `forwarded → ${rip}`)
+      t.equal(await page.locator('#verdict-name').textContent(), `forwarded → ${rip}`)
+      t.same(await wrongs(page), [])
+      t.same(errors, [])
+    })
+  } finally {
+    await server.close()
+    client.close()
+  }
 }
 
 t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRoot }, async (t) => {
-  const url = await webOfLab(t)
+  const { url, folder } = await webOfLab(t)
   t.match(url, ADDRESS)
   await withPage(url, async ({ page, errors }) => {
     await page.locator('.host').first().waitFor()
@@ -224,4 +261,5 @@ t.test('a lab: requests, a dead realserver, broken ARP', { skip: skip || needsRo
     t.match(await press(page, () => send(10)), /rs1: [34] +rs2: [34] +rs3: [34]/, 'mended')
     t.same(errors, [])
   })
+  await standsAlone(t, folder, url)
 })

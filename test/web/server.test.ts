@@ -138,6 +138,7 @@ t.test('a director that does not answer is told, and its return as well', async 
     connections: there.connections,
     apply: there.apply,
     next: there.next,
+    trace: there.trace,
     marks: there.marks,
     sysctls: there.sysctls,
   }

@@ -1,6 +1,7 @@
 /** The live page's line to its director: events in, orders out, all with the token. */
 import type { Rule } from '../../balance/rule.js'
 import type { ExplainedChoice, NextQuestion } from '../../control/choice.js'
+import type { TracedFrame } from '../../control/traced-frame.js'
 import type { LabDone, LabStateNow, Moment, WireEvent } from '../moment.js'
 
 const AGAIN_MS = 2000
@@ -10,6 +11,8 @@ export interface FeedListener {
   moment(moment: Moment): void
   lab(state: LabStateNow): void
   wire(event: WireEvent): void
+  /** Frames as the director has decided them. */
+  traced(frames: readonly TracedFrame[]): void
   /** Null: all is well again. */
   trouble(what: string | null): void
 }
@@ -111,5 +114,6 @@ function hear(event: string, listener: FeedListener): void {
     listener.moment(value)
   } else if (name === 'lab') listener.lab(value)
   else if (name === 'wire') listener.wire(value)
+  else if (name === 'traced') listener.traced(value.frames)
   else if (name === 'gone') listener.trouble(value.error)
 }

@@ -1,6 +1,7 @@
 /** The live page: what a running director does now, and what can be changed about it. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { NextQuestion } from '../../control/choice.js'
+import type { TracedFrame } from '../../control/traced-frame.js'
 import type { LabStateNow, Moment, WireEvent } from '../moment.js'
 import type { Change } from './commands.js'
 import { Feed } from './feed.js'
@@ -8,6 +9,7 @@ import { LiveCharts } from './live-charts.jsx'
 import { LiveConnections } from './live-connections.jsx'
 import { LiveReplay } from './live-replay.js'
 import { LiveServices } from './live-services.jsx'
+import { LiveTraced } from './live-traced.jsx'
 import { PreferenceControls } from './preference-controls.jsx'
 import { type Preferences, usePreferences } from './preferences.js'
 import { HISTORY, type Rate, rateBetween } from './rates.js'
@@ -43,6 +45,7 @@ function useFeed(
   token: string,
   replay: LiveReplay,
   onWire: (event: WireEvent) => void,
+  onTraced: (frames: readonly TracedFrame[]) => void,
 ): [Feed, Told] {
   const feed = useMemo(() => new Feed(token), [token])
   const [told, setTold] = useState(NOTHING)
@@ -58,6 +61,10 @@ function useFeed(
         replay.addLab(lab)
         set(() => ({ lab }))
       },
+      traced: (frames) => {
+        replay.addTraced(frames)
+        onTraced(frames)
+      },
       wire: (event) => {
         replay.addFrames(event)
         onWire(event)
@@ -65,7 +72,7 @@ function useFeed(
       trouble: (trouble) => set(() => ({ trouble })),
     })
     return () => feed.close()
-  }, [feed, replay, onWire])
+  }, [feed, replay, onWire, onTraced])
   return [feed, told]
 }
 
@@ -84,7 +91,9 @@ export function LiveApp({ token }: { token: string }) {
   const replay = useMemo(() => new LiveReplay(FORWARD), [])
   const wire = useRef<(event: WireEvent) => void>(() => {})
   const onWire = useCallback((event: WireEvent) => wire.current(event), [])
-  const [feed, { moment, lab, rates, trouble }] = useFeed(token, replay, onWire)
+  const traced = useRef<(frames: readonly TracedFrame[]) => void>(() => {})
+  const onTraced = useCallback((frames: readonly TracedFrame[]) => traced.current(frames), [])
+  const [feed, { moment, lab, rates, trouble }] = useFeed(token, replay, onWire, onTraced)
   const [ran, setRan] = useState<readonly Ran[]>([])
   const note = useCallback((command: string, output: string, isRefused: boolean) => {
     setRan((before) => {
@@ -136,6 +145,9 @@ export function LiveApp({ token }: { token: string }) {
             <Commands {...{ texts, ran }} />
             <LiveConnections {...{ texts, moment }} />
           </div>
+          {lab === null && moment.status.engine !== 'none' && (
+            <LiveTraced {...{ texts, traced, replay }} />
+          )}
           <LiveCharts {...{ texts, rates }} />
         </main>
       )}

@@ -2,7 +2,7 @@
  * A frame of the lab's wires: what it is, field by field; and if it passed the director, its
  * journey, replayed here and compared with what left the running one.
  */
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import type { DescribedField } from '../../wire/describe.js'
 import type { WireFrame } from '../moment.js'
 import { bytesOfHex } from './bytes.js'
@@ -11,6 +11,9 @@ import { Hex } from './hex.jsx'
 import type { LiveReplay, Outcome } from './live-replay.js'
 import type { Texts } from './texts/index.js'
 import { Verdict, Views } from './views.jsx'
+
+const TRY_MS = 400
+const TRIES_MAX = 4
 
 export interface LiveFrameProps {
   readonly texts: Texts
@@ -21,8 +24,16 @@ export interface LiveFrameProps {
 }
 
 export function LiveFrame({ texts, frame, text, replay }: LiveFrameProps) {
-  // Once for each frame: what is known of the director then goes on.
-  const outcome = useMemo(() => replay.explain(frame), [replay, frame])
+  // Once for each frame, and again while its verdict has not come: a click may be quicker.
+  const [tries, setTries] = useState({ frame, count: 0 })
+  const count = tries.frame === frame ? tries.count : 0
+  const outcome = useMemo(() => replay.explain(frame), [replay, frame, count])
+  const isWaiting = outcome !== null && outcome.told === null && count < TRIES_MAX
+  useEffect(() => {
+    if (!isWaiting) return
+    const timer = setTimeout(() => setTries({ frame, count: count + 1 }), TRY_MS)
+    return () => clearTimeout(timer)
+  }, [isWaiting, frame, count])
   if (outcome === null) {
     return (
       <>
@@ -42,12 +53,19 @@ export function LiveFrame({ texts, frame, text, replay }: LiveFrameProps) {
 }
 
 function Comparison({ texts, outcome }: { texts: Texts; outcome: Outcome }) {
-  const { left, counted, agrees, isExact, replayed } = outcome
+  const { told, left, counted, agrees, isExact, replayed } = outcome
   const { live } = texts
   const compared = agrees === null ? live.notCompared : agrees ? live.agrees : live.differs
   return (
     <p class={agrees === false ? 'compared bad' : 'compared'}>
       {live.replayedHere}{' '}
+      {told !== null && (
+        <>
+          {live.verdictOfRunning} <code>{told.verdict}</code>
+          {told.realserver !== null && <> → {told.realserver}</>}.{' '}
+        </>
+      )}
+      {live.onTheWire}{' '}
       {left === null
         ? live.nothingLeft
         : `${live.leftTo} ${left.to ?? live.everybody} (${macOf(left)})`}

@@ -3,6 +3,7 @@
  * those of the running one at the last moment before (`offline/seed.ts`), and the frames that came
  * since then pass first. What the running director really did is seen on the wire, and compared.
  */
+import type { TracedFrame } from '../../control/traced-frame.js'
 import { Explainer } from '../../offline/explain.js'
 import type { Explanation } from '../../offline/explanation.js'
 import { liveOptions, macsOf, rulesOf } from '../../offline/live-rules.js'
@@ -22,6 +23,8 @@ const LEAVES_WITHIN_MS = 1000
 
 export interface Outcome {
   readonly replayed: Replayed
+  /** What the running director says of it, if it told of this frame. */
+  readonly told: TracedFrame | null
   /** What left the running director because of this frame; null: nothing was seen. */
   readonly left: WireFrame | null
   /** Frames that the running director has ended with the same verdict, in about that second. */
@@ -36,7 +39,9 @@ export class LiveReplay {
   readonly #moments: Moment[] = []
   readonly #arrived: WireFrame[] = []
   readonly #left: WireFrame[] = []
+  readonly #told: TracedFrame[] = []
   readonly #entrance: number
+  #isLab = false
   /** Those that the director is joined to. */
   #wires: ReadonlySet<string> = new Set()
 
@@ -46,6 +51,7 @@ export class LiveReplay {
   }
 
   addLab({ hosts }: LabStateNow): void {
+    this.#isLab = true
     this.#wires = new Set(hosts.find(({ name }) => name === 'director')?.wires)
   }
 
@@ -62,6 +68,15 @@ export class LiveReplay {
     for (const list of [this.#arrived, this.#left]) {
       list.splice(0, Math.max(0, list.length - FRAMES_KEPT))
     }
+  }
+
+  /** Where there are no wires to look at, these are the frames that came. */
+  addTraced(frames: readonly TracedFrame[]): void {
+    this.#told.push(...frames)
+    this.#told.splice(0, Math.max(0, this.#told.length - FRAMES_KEPT))
+    if (this.#isLab) return
+    this.#arrived.push(...frames.map(wireOf))
+    this.#arrived.splice(0, Math.max(0, this.#arrived.length - FRAMES_KEPT))
   }
 
   /** The frame that came to the director and left it as this one; itself, if it came there. */
@@ -94,7 +109,7 @@ export class LiveReplay {
     explainer.offline.advanceTo(from.to)
     seed(explainer.offline, from)
     for (const each of this.#arrived) {
-      if (each === arrival) break
+      if (each.at === arrival.at && each.hex === arrival.hex) break
       const isHeard = each.to !== null || this.#wires.has(each.wire)
       if (isHeard && each.at > from.to && each.at <= arrival.at)
         explainer.play(bytesOf(each), each.at)
@@ -104,9 +119,20 @@ export class LiveReplay {
     )
     const replayed = { explanation: result, call, tables: tablesOf(explainer.offline) }
     const left = this.#leftOf(arrival)
-    const isExact = from.isStill && table.services.every(({ settings }) => isFollowed(settings))
+    const told = this.#toldOf(arrival)
+    const isWhole = told === null || told.oneOf <= 1
+    const isFixed = table.services.every(({ settings }) => isFollowed(settings))
+    const isExact = from.isStill && isWhole && isFixed
     const counted = this.#counted(result.verdict.name, arrival.at)
-    return { replayed, left, counted, agrees: agreement(result, left, counted), isExact }
+    const agrees = told === null ? agreement(result, left, counted) : isSameVerdict(result, told)
+    return { replayed, told, left, counted, agrees, isExact }
+  }
+
+  #toldOf({ hex, at }: WireFrame): TracedFrame | null {
+    const isIt = ({ before, time }: TracedFrame) =>
+      Math.abs(time * 1000 - at) < LEAVES_WITHIN_MS &&
+      (before.startsWith(hex) || hex.startsWith(before))
+    return this.#told.find(isIt) ?? null
   }
 
   /** Frames with a verdict between the moments around a frame; null: the one after has not come. */
@@ -129,6 +155,16 @@ export class LiveReplay {
 /** Lots that were drawn elsewhere are not known here. */
 function isFollowed({ scheduler }: { readonly scheduler: string }): boolean {
   return scheduler !== 'twos'
+}
+
+/** A traced frame as if it had been seen on the wire of its interface. */
+export function wireOf({ arm, time, before, length }: TracedFrame): WireFrame {
+  return { from: '', to: 'director', wire: arm, at: time * 1000, hex: before, bytes: length }
+}
+
+function isSameVerdict({ verdict, hexAfter }: Explanation, told: TracedFrame): boolean {
+  const isAfter = told.after === null || (hexAfter?.startsWith(told.after) ?? false)
+  return verdict.name === told.verdict && isAfter
 }
 
 /** What left is compared byte for byte; what did not leave was counted with the same verdict. */
