@@ -89,7 +89,7 @@ export function addWireCommand(bench: Command): void {
     .description('frames a second, loss and CPU time between namespaces, beside others')
   addReportOptions(addWireOptions(command))
     .addOption(
-      new Option('--generator <kind>', 'at full speed: the kernel makes frames, or a packet socket')
+      new Option('--generator <kind>', 'the kernel makes frames where it can, or a packet socket')
         .choices(['live', 'socket'])
         .default('live'),
     )

@@ -19,8 +19,10 @@ import type { Turn } from '../../src/bench/wire/round.js'
 import { DEFAULT_RULES, wireRules } from '../../src/bench/wire/rules.js'
 import type { NoLossSummary, Spread, Summary } from '../../src/bench/wire/summary.js'
 import { readRules } from '../../src/cli/rules-file.js'
+import { ControlClient } from '../../src/control/client.js'
 import { aliveProcess } from '../../src/lab/processes.js'
 import { hasRootsRights } from '../../src/lab/rootless.js'
+import { xdpMissing } from '../port/wire.js'
 
 t.setTimeout(240_000)
 
@@ -28,6 +30,8 @@ const PROGRAM = join(import.meta.dirname, '..', '..', 'src', 'cli', 'uipvs.js')
 const needsRoot = hasRootsRights() ? false : 'needs root'
 const folder = mkdtempSync(join(tmpdir(), 'uipvs-bench-test-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+
+const SHORT = ['--duration', '0.5', '--no-search']
 
 /** Two services: what is TCP has to be opened first. */
 const RULES = `-A -t 10.77.0.100:80 -s wlc
@@ -115,8 +119,9 @@ t.test('a short race agrees with itself', { skip: needsRoot }, async (t) => {
 })
 
 t.test('ended by Ctrl-C: nothing of it remains', { skip: needsRoot }, async (t) => {
-  const child = bench('--engine', 'af_xdp', '--opponent', 'none')
-  await saying(child, /uipvs af_xdp/)
+  const engine = xdpMissing() === false ? 'af_xdp' : 'af_packet'
+  const child = bench('--engine', engine, '--opponent', 'none', ...SHORT)
+  await saying(child, new RegExp(`uipvs ${engine}`))
   const own = await processesOf(child.pid!, 2)
   t.ok(own.length >= 2, `generator and director run: ${own.join()}`)
   child.kill('SIGINT')
@@ -129,6 +134,17 @@ t.test('ended by Ctrl-C: nothing of it remains', { skip: needsRoot }, async (t) 
     [],
     'processes',
   )
+})
+
+t.test('a director that dies is no figure', { skip: needsRoot }, async (t) => {
+  const child = bench('--engine', 'af_packet', '--opponent', 'none', ...SHORT)
+  await saying(child, /uipvs af_packet/)
+  const director = await forwardingDirector(child.pid!)
+  process.kill(director, 'SIGKILL')
+  const { status, stderr } = await ending(child)
+  t.equal(status, 1)
+  t.match(stderr, /^uipvs: the director ended.*$/m)
+  t.same(remains(child.pid!), [])
 })
 
 t.test('killed: the next one takes away what is left', { skip: needsRoot }, async (t) => {
@@ -193,6 +209,23 @@ async function processesOf(pid: number, wanted: number): Promise<number[]> {
     if (found.length >= wanted || attempt > 200) return found
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
+}
+
+/** The process of `uipvs run`, once it has forwarded something. */
+async function forwardingDirector(pid: number): Promise<number> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    for (const each of await processesOf(pid, 2)) {
+      const words = readFileSync(`/proc/${each}/cmdline`, 'utf8').split('\0')
+      const path = words[words.indexOf('--control') + 1 || words.length]
+      if (path === undefined || !existsSync(path)) continue
+      const client = new ControlClient(path)
+      const { verdicts } = (await client.counters()) as { verdicts: Record<string, number> }
+      client.close()
+      if (verdicts.forwarded > 0) return each
+    }
+  }
+  throw new Error('no director forwards')
 }
 
 function namespaceOf(pid: string): number {

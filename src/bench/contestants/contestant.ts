@@ -23,6 +23,8 @@ export interface Running {
   counts(): Promise<EngineCounts | null>
   /** Its rules, as it prints them itself (`ipvsadm-save -n`); null if it has none. */
   rules(): Promise<string> | null
+  /** Rejects if it ends by itself, saying why. */
+  readonly failure: Promise<never>
   /** Afterwards the field is as it was before. */
   stop(): Promise<void>
 }
@@ -55,5 +57,6 @@ export interface Contestant {
 
 /** Something that the kernel does, without a process of its own. */
 export function kernelOnly(stop: () => void, rules: Running['rules'] = () => null): Running {
-  return { pids: [], counts: async () => null, rules, stop: async () => stop() }
+  const failure = new Promise<never>(() => {})
+  return { pids: [], counts: async () => null, rules, failure, stop: async () => stop() }
 }

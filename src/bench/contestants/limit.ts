@@ -19,13 +19,14 @@ function limit(name: string, title: string, source: string): Contestant {
       compile(join('limit-wire', source), binary)
       const macs = [field.macOf('sink:eth0'), field.macOf('director:out')]
       const program = await startProgram(field, [...pinning, binary, 'in', 'out', ...macs], {
-        name: title,
-        isReady: () => true,
+        name: 'the program',
+        isReady: (line) => line === 'ready',
       })
       return {
         pids: [program.pid],
         counts: async () => null,
         rules: () => null,
+        failure: program.failure,
         stop: program.stop,
       }
     },

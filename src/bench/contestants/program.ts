@@ -9,8 +9,15 @@ export class NotStarted extends Error {
   readonly code = 'NOT_STARTED'
 }
 
+/** It was ready, and ended while it was measured. */
+export class EndedByItself extends Error {
+  override readonly name = 'EndedByItself'
+  readonly code = 'ENDED_BY_ITSELF'
+}
+
 export interface Program {
   readonly pid: number
+  readonly failure: Promise<never>
   readonly stop: () => Promise<void>
 }
 
@@ -48,8 +55,13 @@ export async function startProgram(
     child.on('error', reject)
     child.on('close', () => reject(new NotStarted(`${name} ended: ${said.join(' | ')}`)))
   })
+  const failure = ended.then(() => {
+    throw new EndedByItself(`${name} ended while it was measured: ${said.join(' | ')}`)
+  })
+  failure.catch(() => {}) // expected at its end, when nobody waits for it any more
   return {
     pid: child.pid!,
+    failure,
     stop: async () => {
       child.kill('SIGTERM')
       await ended

@@ -53,6 +53,7 @@ async function startDirector(engine: string, options: StartOptions): Promise<Run
       return { forwarded: verdicts.forwarded, frames, ringDrops, sendErrors, ownFrames }
     },
     rules: () => savedRules(control),
+    failure: program.failure,
     stop: async () => {
       client.close()
       await program.stop()

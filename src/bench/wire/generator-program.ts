@@ -29,7 +29,13 @@ export interface Traffic extends Load {
   readonly targets: readonly Target[]
 }
 
-/** What a line of input led to. */
+/** What the first line led to. */
+export interface Ready {
+  /** null where the kernel makes frames, or was not asked to. */
+  readonly whyNotLive: string | null
+}
+
+/** What a further line led to. */
 export interface Sending {
   /** Frames handed to the kernel, and how many of them it refused. */
   readonly offered: number
@@ -55,6 +61,7 @@ class Sender {
   /** The SYNs of TCP flows, in no larger frames than they need. */
   readonly #openings: Row
   readonly #nobody = new Uint8Array(8)
+  whyNotLive: string | null = null
 
   constructor(traffic: Traffic) {
     this.#traffic = traffic
@@ -76,7 +83,17 @@ class Sender {
       .filter((flow) => targets[flow % targets.length].protocol === 'tcp')
       .map((flow) => this.#frame(flow, 'S'))
     this.#openings = new Row(opened, OPENINGS_AT_ONCE)
-    this.#live = traffic.isLive ? new LiveFrames(found.index, all) : null
+    this.#live = traffic.isLive ? this.#tryLive(found.index, all) : null
+  }
+
+  /** Before Linux 5.18, and without root's rights in the machine, the kernel makes no frames. */
+  #tryLive(ifindex: number, frames: readonly Uint8Array[]): LiveFrames | null {
+    try {
+      return new LiveFrames(ifindex, frames)
+    } catch (error) {
+      this.whyNotLive = (error as Error).message
+      return null
+    }
   }
 
   #frame(flow: number, flags: string): Uint8Array {
@@ -156,7 +173,8 @@ let sender: Sender | null = null
 for await (const line of createInterface({ input: process.stdin })) {
   if (sender === null) {
     sender = new Sender(JSON.parse(line) as Traffic)
-    console.log('ready')
+    const ready: Ready = { whyNotLive: sender.whyNotLive }
+    console.log(JSON.stringify(ready))
   } else if (line === 'open') {
     sender.open()
     console.log('open')

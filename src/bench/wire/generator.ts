@@ -1,7 +1,7 @@
 /** The generator's process (`generator-program.ts`), from outside. */
 import { createInterface } from 'node:readline'
 import type { Child, Field } from './field.js'
-import type { Sending, Traffic } from './generator-program.js'
+import type { Ready, Sending, Traffic } from './generator-program.js'
 import type { WireRules } from './rules.js'
 
 /** What it sends, but for where: that is the field's business. */
@@ -20,6 +20,8 @@ export class Generator {
   readonly #child: Child
   readonly #lines: AsyncIterator<string>
   #said = ''
+  /** Why the kernel makes no frames, although it was asked to; null if it does. */
+  whyNotLive: string | null = null
 
   private constructor(child: Child) {
     this.#child = child
@@ -42,7 +44,8 @@ export class Generator {
     const child = field.spawn('gen', [...pinning, process.execPath, program])
     const generator = new Generator(child)
     child.stdin.write(`${JSON.stringify(traffic)}\n`)
-    await generator.#line()
+    const { whyNotLive } = JSON.parse(await generator.#line()) as Ready
+    generator.whyNotLive = whyNotLive
     return generator
   }
 

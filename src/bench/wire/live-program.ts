@@ -85,6 +85,8 @@ export class LiveFrames {
     this.#state = new BpfMap('state', BPF_MAP_TYPE_ARRAY, 4, state.size, 1)
     const program = liveProgram(ifindex, this.#flows.fd, frames.length, this.#state.fd)
     this.#program = new XdpProgram('generator', program)
+    // Whether this kernel makes frames at all shows in the first call.
+    this.#program.emit(this.#first, ifindex, 1, 1)
     process.on('SIGALRM', () => {}) // its default would end us
   }
 

@@ -115,7 +115,8 @@ async function run(options: RaceOptions, field: Field, tell: Tell): Promise<Sect
     }
   }
   generator.stop()
-  return sectionOf(options, turns, running, skipped, pinning)
+  const { whyNotLive } = generator
+  return sectionOf({ options, turns, contestants: running, skipped, pinning, whyNotLive })
 }
 
 function measured(
@@ -137,14 +138,22 @@ function measured(
   return measureTurn(contestant, round, generator, timing, start, tell)
 }
 
-function sectionOf(
-  options: RaceOptions,
-  turns: readonly Turn[],
-  contestants: readonly Contestant[],
-  skipped: readonly Skipped[],
-  pinning: ReturnType<typeof pinnings>,
-): Section {
-  const { rules, rounds, seconds, flows, bytes, rate, isLive, workers } = options
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
+interface Raced {
+  readonly options: RaceOptions
+  readonly turns: readonly Turn[]
+  readonly contestants: readonly Contestant[]
+  readonly skipped: readonly Skipped[]
+  readonly pinning: ReturnType<typeof pinnings>
+  readonly whyNotLive: string | null
+}
+
+function sectionOf({ options, turns, contestants, skipped, pinning, whyNotLive }: Raced): Section {
+  const { rules, rounds, seconds, flows, bytes, rate, workers } = options
+  const isLive = options.isLive && whyNotLive === null
   const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
   const measurements = turns.flatMap((turn) => turn.measurements)
   const names = contestants.map(({ name }) => name)
@@ -158,10 +167,10 @@ function sectionOf(
   ]
   if (noLoss.length > 0) tables.push(noLossTable('The highest rate without loss', noLoss, titles))
   const conditions = [
-    `${bytes}-byte frames, ${flows} flows, ${rules.targets.length} services, ${rules.realservers.length} realservers;`,
-    `${rounds} rounds of ${seconds} s, ${options.warmUpSeconds} s of warm-up not counted.`,
+    `${bytes}-byte frames, ${counted(flows, 'flow')}, ${counted(rules.targets.length, 'service')}, ${counted(rules.realservers.length, 'realserver')};`,
+    `${counted(rounds, 'round')}, stretches of ${seconds} s, ${options.warmUpSeconds} s of warm-up not counted.`,
     isLive
-      ? 'At full speed the kernel makes the frames (BPF_PROG_TEST_RUN), else a packet socket.'
+      ? 'The kernel makes the frames (BPF_PROG_TEST_RUN); those at a fixed rate come from a packet socket.'
       : 'Frames come from a packet socket (sendmmsg).',
     ...(pinning.generator.length > 0
       ? ['The generator has processor 0, contestants have the others.']
@@ -190,6 +199,9 @@ function sectionOf(
       rate,
     }),
     remarks: [
+      ...(whyNotLive === null
+        ? []
+        : [`the kernel makes no frames, so all came from a packet socket: ${whyNotLive}`]),
       ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
       ...(disturbed === '' ? [] : [disturbed]),
     ],

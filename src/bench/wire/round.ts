@@ -102,43 +102,51 @@ export async function measureTurn(
   options: StartOptions,
   tell: TellTurn,
 ): Promise<Turn> {
-  const { name } = contestant
   tell('start', 0)
   const running = await contestant.start(options)
   try {
-    const rules = await running.rules()
-    await generator.open()
-    tell('warm-up', 0.05)
-    await generator.send(0, timing.warmUpMs, timing.kind)
-    await untilRest(options.field, running)
-    const measurements: Measurement[] = []
-    for (const load of LOADS) {
-      tell(
-        load === 'fixed' ? `${timing.rate} frames/s` : 'full speed',
-        load === 'fixed' ? 0.3 : 0.15,
-      )
-      // At a fixed rate the generator shall sleep, or nobody's CPU time could be told from its own.
-      const speed =
-        load === 'fixed'
-          ? ({ rate: timing.rate, kind: 'socket' } as const)
-          : { rate: 0, kind: timing.kind }
-      const measured = await measure(generator, options.field, running, speed, timing.measuredMs)
-      measurements.push({ round, contestant: name, load, ...measured })
-    }
-    const trials: Trial[] = []
-    const isSearched = timing.trialMs > 0 && contestant.side !== 'generator'
-    const first = measurements[0].receivedRate
-    const tried = async (asked: number): Promise<Trial> => {
-      tell(`loss at ${asked} frames/s`, 0.4 + 0.6 * (1 - 0.8 ** trials.length))
-      const found = await trial(generator, options.field, running, asked, timing)
-      trials.push({ round, contestant: name, asked, ...found })
-      return trials[trials.length - 1]
-    }
-    const noLoss = isSearched ? await search(first, tried) : null
-    return { round, contestant: name, measurements, trials, noLoss, rules }
+    const measured = measureRunning(contestant, round, generator, timing, options, running, tell)
+    return await Promise.race([measured, running.failure])
   } finally {
     await running.stop()
   }
+}
+
+async function measureRunning(
+  { name, side }: Contestant,
+  round: number,
+  generator: Generator,
+  timing: Timing,
+  { field }: StartOptions,
+  running: Running,
+  tell: TellTurn,
+): Promise<Turn> {
+  const rules = await running.rules()
+  await generator.open()
+  tell('warm-up', 0.05)
+  await generator.send(0, timing.warmUpMs, timing.kind)
+  await untilRest(field, running)
+  const measurements: Measurement[] = []
+  for (const load of LOADS) {
+    tell(load === 'fixed' ? `${timing.rate} frames/s` : 'full speed', load === 'fixed' ? 0.3 : 0.15)
+    // At a fixed rate the generator shall sleep, or nobody's CPU time could be told from its own.
+    const speed =
+      load === 'fixed'
+        ? ({ rate: timing.rate, kind: 'socket' } as const)
+        : { rate: 0, kind: timing.kind }
+    const measured = await measure(generator, field, running, speed, timing.measuredMs)
+    measurements.push({ round, contestant: name, load, ...measured })
+  }
+  const trials: Trial[] = []
+  const tried = async (asked: number): Promise<Trial> => {
+    tell(`loss at ${asked} frames/s`, 0.4 + 0.6 * (1 - 0.8 ** trials.length))
+    const found = await trial(generator, field, running, asked, timing)
+    trials.push({ round, contestant: name, asked, ...found })
+    return trials[trials.length - 1]
+  }
+  const isSearched = timing.trialMs > 0 && side !== 'generator'
+  const noLoss = isSearched ? await search(measurements[0].receivedRate, tried) : null
+  return { round, contestant: name, measurements, trials, noLoss, rules }
 }
 
 async function search(first: number, tried: (rate: number) => Promise<Trial>): Promise<FoundRate> {
