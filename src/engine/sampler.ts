@@ -8,6 +8,45 @@
  */
 import { Random } from '../balance/random.js'
 
+/**
+ * Which batches are taken, so that their frames are no more in a tick than a budget, on average:
+ * all of them, or one of every so many.
+ */
+export class BatchSampler {
+  isTaken = false
+  /** One of how many is taken now. */
+  every = 1
+  readonly #frames: number
+  readonly #random: Random
+  #left = 1
+  #seen = 0
+
+  /** `frames`: so many a tick. */
+  constructor(frames: number, seed: number) {
+    this.#frames = frames
+    this.#random = new Random(seed, 0xba7c)
+  }
+
+  tick(ticks: number): void {
+    this.every = Math.max(1, Math.ceil(this.#seen / ticks / this.#frames))
+    this.#seen = 0
+    if (this.every === 1) this.#left = 1
+  }
+
+  /** A batch of so many frames comes by: is it taken? */
+  takes(frames: number): boolean {
+    this.#seen += frames
+    this.isTaken = --this.#left <= 0
+    if (this.isTaken) this.#left = distance(this.every, this.#random)
+    return this.isTaken
+  }
+}
+
+/** To the next one: `every` on average. */
+function distance(every: number, random: Random): number {
+  return every === 1 ? 1 : 1 + random.below(2 * every - 1)
+}
+
 export class Sampler {
   /** How many the one that was taken last stands for, itself among them. */
   weight = 0
@@ -48,7 +87,7 @@ export class Sampler {
         return count
       }
       this.#pass(left)
-      this.#left = this.#distance()
+      this.#left = distance(this.every, this.#random)
       from += left
       if (this.#mayTake()) return from - 1
     }
@@ -59,13 +98,8 @@ export class Sampler {
     this.#seen++
     this.#passed += weight
     if (--this.#left > 0) return false
-    this.#left = this.#distance()
+    this.#left = distance(this.every, this.#random)
     return this.#mayTake()
-  }
-
-  /** To the next one: k on average. */
-  #distance(): number {
-    return this.every === 1 ? 1 : 1 + this.#random.below(2 * this.every - 1)
   }
 
   #pass(count: number): void {

@@ -2,8 +2,9 @@
  * Shows frames and their verdicts to whoever traces, without holding the others up. For each trace
  * a batch passes three questions, each asked of fewer frames:
  *
- *   1. which could match?   guards of the filter (addresses, ports: `trace-guard.ts`), of every
- *                           frame; or its verdicts, when they are known; or else all could
+ *   1. which could match?   guards of the filter (addresses, ports: `trace-guard.ts`), or its
+ *                           verdicts when they are known, of every frame as long as that takes
+ *                           less than a few percent of the time; without either all could
  *   2. which are looked at? so many a tick that it costs next to nothing (`sampler.ts`)
  *   3. which are shown?     those that match the whole filter, as many as the trace's rate allows
  *
@@ -14,7 +15,7 @@ import type { DestinationTable } from '../balance/destination.js'
 import type { Batch } from './batch.js'
 import type { DirectorState } from './director-state.js'
 import { type Tap, TICK_INTERVAL_MS } from './loop.js'
-import { Sampler } from './sampler.js'
+import { BatchSampler, Sampler } from './sampler.js'
 import { parseFilter } from './trace-filter.js'
 import type { Guard } from './trace-guard.js'
 import { TraceKey } from './trace-key.js'
@@ -42,6 +43,8 @@ export interface TraceOrder {
   readonly rate: number
 }
 
+/** Frames that are compared with a guard or a verdict in a tick, for all traces: 5 ns each. */
+const COMPARED_PER_TICK = 40_000
 /** Frames that a trace looks at in a tick. */
 const LOOKED_AT_PER_TICK = 300
 /** Frames of a batch whose heads are kept: no batch is longer than a tick. */
@@ -57,10 +60,12 @@ class Trace {
   /** The verdicts to look for where a frame with any of them is as it came; else null. */
   readonly verdicts: Uint8Array | null
   readonly match: Match
+  readonly batches: BatchSampler
   readonly looked: Sampler
   readonly shown: Sampler
 
-  constructor({ id, place, filter, rate }: TraceOrder, isKernelMode: boolean) {
+  /** `compared`: what it may spend in a tick. */
+  constructor({ id, place, filter, rate }: TraceOrder, isKernelMode: boolean, compared: number) {
     const expression = parseFilter(filter)
     this.id = id
     this.place = place
@@ -71,6 +76,7 @@ class Trace {
     )
     this.verdicts = areUntouched === true ? verdicts : null
     this.match = matcher(expression)
+    this.batches = new BatchSampler(compared / (this.guards?.length ?? 1), id)
     this.looked = new Sampler(LOOKED_AT_PER_TICK, LOOKED_AT_PER_TICK, id)
     const perTick = rate / TICKS_PER_SECOND
     this.shown = new Sampler(perTick, Math.min(rate, SHOWN_AT_ONCE), ~id)
@@ -124,9 +130,10 @@ export class TraceTap implements Tap {
     epoch: number,
   ) {
     const traces: Trace[] = []
+    const compared = COMPARED_PER_TICK / orders.length
     for (const order of orders) {
       writer.open(order.place, order.id)
-      traces.push(new Trace(order, director.isKernelMode))
+      traces.push(new Trace(order, director.isKernelMode, compared))
     }
     this.#traces = traces
     this.#writer = writer
@@ -142,9 +149,10 @@ export class TraceTap implements Tap {
     const traces = this.#traces
     for (let t = 0; t < traces.length; t++) {
       const trace = traces[t]
-      if (trace.verdicts !== null) batch.destination.fill(NONE, 0, batch.count)
-      else if (trace.guards === null) this.#take(batch, t, trace)
-      else this.#takeGuarded(batch, t, trace)
+      if (trace.guards === null && trace.verdicts === null) this.#take(batch, t, trace)
+      else if (!trace.batches.takes(batch.count)) continue
+      else if (trace.verdicts === null) this.#takeGuarded(batch, t, trace)
+      else batch.destination.fill(NONE, 0, batch.count)
     }
   }
 
@@ -155,14 +163,17 @@ export class TraceTap implements Tap {
     }
     const traces = this.#traces
     for (let t = 0; t < traces.length; t++) {
-      const { verdicts } = traces[t]
-      if (verdicts !== null) this.#lookForVerdicts(traces[t], verdicts, batch, now)
+      const { verdicts, batches } = traces[t]
+      if (verdicts !== null && batches.isTaken) {
+        this.#lookForVerdicts(traces[t], verdicts, batch, now)
+      }
     }
   }
 
   #tick(ticks: number): void {
     this.#lastTick += ticks * TICK_INTERVAL_MS
     for (let t = 0; t < this.#traces.length; t++) {
+      this.#traces[t].batches.tick(ticks)
       this.#traces[t].looked.tick(ticks)
       this.#traces[t].shown.tick(ticks)
     }
@@ -179,9 +190,11 @@ export class TraceTap implements Tap {
 
   #takeGuarded(batch: Batch, t: number, trace: Trace): void {
     const { count, view, offset, length } = batch
+    const { looked } = trace
+    const { every } = trace.batches
     for (let i = 0; i < count; i++) {
-      if (!trace.admits(view, offset[i], length[i]) || !trace.looked.takes(1)) continue
-      this.#keep(batch, i, t, trace.looked.weight)
+      if (!trace.admits(view, offset[i], length[i]) || !looked.takes(every)) continue
+      this.#keep(batch, i, t, looked.weight)
     }
   }
 
@@ -199,9 +212,11 @@ export class TraceTap implements Tap {
 
   #lookForVerdicts(trace: Trace, verdicts: Uint8Array, batch: Batch, now: number): void {
     const { count, verdict, view, offset } = batch
+    const { looked } = trace
+    const { every } = trace.batches
     for (let i = 0; i < count; i++) {
-      if (verdicts[verdict[i]] === 0 || !trace.looked.takes(1)) continue
-      this.#look(trace, batch, i, trace.looked.weight, view, offset[i], now)
+      if (verdicts[verdict[i]] === 0 || !looked.takes(every)) continue
+      this.#look(trace, batch, i, looked.weight, view, offset[i], now)
     }
   }
 

@@ -211,6 +211,32 @@ t.test('at full rate a part is shown, and it says of how many', async (t) => {
   t.ok((shown.at(-1)?.weight ?? 0) > 20)
 })
 
+t.test(
+  'at a rate where every comparison would cost too much, batches are passed over',
+  async (t) => {
+    const common = build({
+      ipv4: { source: CLIENT, destination: VIP },
+      tcp: { sport: 9, dport: 80 },
+    })
+    const rare = build({ ipv4: { source: CLIENT, destination: VIP }, tcp: { sport: 7, dport: 81 } })
+    for (const filter of ['port 81', 'verdict no-service']) {
+      const world = new World({ port: { discard: true } })
+      world.port.preload([...Array.from({ length: 199 }, () => common), rare])
+      const { look } = traced(world, [{ filter }])
+      const shown: Shown[] = []
+      let frames = 0
+      for (let tick = 0; tick < 30; tick++) {
+        for (let breath = 0; breath < 1250; breath++) frames += world.loop.breathe()
+        world.now += 10
+        shown.push(...look())
+      }
+      const stoodFor = shown.reduce((all, { weight }) => all + weight, 0)
+      t.ok(Math.abs(stoodFor - frames / 200) < frames / 2000, `${stoodFor} of ${frames / 200}`)
+      t.ok(shown.length < stoodFor / 1.5 && shown.some(({ weight }) => weight > 1), filter)
+    }
+  },
+)
+
 t.test('a rare flow, and a rare verdict, are found at full rate, all of them', async (t) => {
   const rare = build({
     ipv4: { source: '198.51.100.99', destination: VIP },

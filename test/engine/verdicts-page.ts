@@ -23,7 +23,7 @@ export function verdictsPage(): string {
   return `# Verdicts: how a frame's journey can end
 
 Every frame that the director takes ends in exactly one of these ${ENDINGS.length}. The same names
-are in \`GET /v1/counters\`, [metrics](metrics.md), \`uipvs top\`, \`uipvs explain\`
+are in \`GET /v1/counters\`, [metrics](metrics.md), \`uipvs top\`, [traces](trace.md), \`uipvs explain\`
 and \`uipvs replay\`; their counts add up to all frames at any time. The order is that in which a
 frame can come to them ([life of a frame](life-of-a-frame.md)).
 
