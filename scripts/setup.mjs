@@ -52,6 +52,7 @@ const DEBIAN_PACKAGES = [
   { name: 'netcat-openbsd', shownBy: 'nc', for: 'a plain TCP client in the lab' },
   { name: 'iputils-ping', shownBy: 'ping', needed: 'tests', for: 'ping in lab and tests' },
   { name: 'tcpdump', shownBy: 'tcpdump', for: 'independent captures in tests' },
+  { name: 'tshark', shownBy: 'tshark', only: 'tests', for: 'reading captures of ours in tests' },
   { name: 'tmux', shownBy: 'tmux', only: 'tests', for: 'a terminal for uipvs top in tests' },
   {
     name: 'prometheus-node-exporter',

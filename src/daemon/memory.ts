@@ -36,6 +36,8 @@ export const CELL_NAMES = [
   'aliveMs',
   /** How much of the fullest ring waits for us, 0 to 1; -1 where nobody knows. */
   'ringOccupancy',
+  /** Readers for whom frames are looked at (`uipvs trace`). */
+  'traces',
 ] as const
 export type CellName = (typeof CELL_NAMES)[number]
 

@@ -48,7 +48,7 @@ export async function openTrace(
 }
 
 export class Tracing {
-  readonly #workers: Workers
+  readonly #workers: Pick<Workers, 'traced' | 'order'>
   readonly #book: RuleBook
   readonly #arms: readonly string[]
   readonly #traces = new Map<number, Trace>()
@@ -59,7 +59,7 @@ export class Tracing {
   #timer: NodeJS.Timeout | undefined
   #lastId = 0
 
-  constructor(workers: Workers, book: RuleBook, arms: readonly string[]) {
+  constructor(workers: Pick<Workers, 'traced' | 'order'>, book: RuleBook, arms: readonly string[]) {
     this.#workers = workers
     this.#book = book
     this.#arms = arms
@@ -88,7 +88,7 @@ export class Tracing {
     this.#traces.set(id, trace)
     if (this.#rings.length === 0) this.#rings = this.#workers.traced()
     if (this.#traces.size === 1) for (const ring of this.#rings) ring.skip()
-    this.#timer ??= setInterval(() => this.#empty(), EMPTY_MS).unref()
+    this.#timer ??= setInterval(() => this.#empty(), EMPTY_MS)
     await this.#tellWorkers()
     trace.isOn = true
     return () => {

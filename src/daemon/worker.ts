@@ -175,6 +175,7 @@ class Engine {
   #trace(traces: readonly TraceOrder[]): void {
     const epoch = Date.now() - performance.now()
     const isWanted = traces.length > 0
+    this.#memory.set('traces', traces.length)
     const tap = isWanted ? new TraceTap(traces, this.#traced, this.#director, epoch) : null
     this.#loop.tap = tap
   }

@@ -25,6 +25,7 @@ const NOT_SUMMED: readonly CellName[] = [
   'dropPacket',
   'secureTcp',
   'ringOccupancy',
+  'traces',
 ]
 
 export class Workers {

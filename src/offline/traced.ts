@@ -27,13 +27,15 @@ export function bytesOf(hex: string): Uint8Array {
 }
 
 export function tracedText(traced: TracedFrame): TracedText {
-  const { before, verdict, action, realserver, mac, oneOf } = traced
-  const bytes = bytesOf(before.slice(0, 2 * TEXT_BYTES))
+  const { length, before, verdict, action, realserver, mac, oneOf } = traced
+  // As long as it was, or it would look like a frame that was cut on the wire.
+  const bytes = new Uint8Array(Math.max(length, TEXT_BYTES))
+  bytes.set(bytesOf(before.slice(0, 2 * TEXT_BYTES)))
   const view = new DataView(bytes.buffer)
   const to = action === 'forward' ? 'to' : 'meant for'
   const where = realserver === null ? '' : ` ${to} ${realserver}`
   return {
-    frame: frameText(view, 0, bytes.length),
+    frame: before === '' ? `${length} bytes` : frameText(view, 0, length),
     outcome: `${verdict}${where}${mac === null ? '' : ` at ${mac}`}`,
     share: oneOf > 1 ? `1 of ${oneOf}` : '',
     sentence: ENDINGS.find(({ name }) => name === verdict)?.sentence ?? '',

@@ -12,10 +12,18 @@ import { held } from './held.js'
 import { listing } from './listing.js'
 import { type Found, type Measurement, type Options, processes } from './measurement.js'
 import { openings } from './openings.js'
+import { tracing } from './tracing.js'
 
 export type { Options } from './measurement.js'
 
-export const MEASUREMENTS: readonly Measurement[] = [decision, openings, expiry, listing, held]
+export const MEASUREMENTS: readonly Measurement[] = [
+  decision,
+  openings,
+  expiry,
+  listing,
+  held,
+  tracing,
+]
 
 /** About so long takes a process of a measurement. */
 const SECONDS_EACH = 6
