@@ -2,10 +2,15 @@
  * The page in a real Chromium, opened as a file: what it shows, that it needs no mouse and no
  * network, and what axe-core says of it. `UIPVS_UPDATE=1` makes the pictures in docs/images anew.
  */
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Page } from 'playwright-core'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { ENDINGS } from '../../src/engine/verdict.js'
 import { Session } from '../../src/web/page/session.js'
 import { LANGUAGES } from '../../src/web/page/texts/index.js'
@@ -166,11 +171,38 @@ t.test('both languages, light and dark: axe-core finds nothing', { skip }, async
   }
 })
 
-t.test('a small screen has all of it, below each other', { skip }, async (t) => {
+/** What `npm run site` makes, behind a server that has files and nothing else. */
+async function site(t: Test): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'uipvs-site-'))
+  const done = spawnSync(process.execPath, ['scripts/site.mjs', folder], { encoding: 'utf8' })
+  t.equal(done.status, 0, done.stderr)
+  const types: Readonly<Record<string, string>> = { js: 'text/javascript', css: 'text/css' }
+  const server = createServer((request, response) => {
+    const name = basename(request.url ?? '')
+    const type = types[name.split('.')[1] ?? ''] ?? 'text/html'
+    response.setHeader('content-type', type)
+    response.end(readFileSync(join(folder, name)))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.close()
+    rmSync(folder, { recursive: true })
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/any/path/index.html`
+}
+
+t.test('as a site, on a small screen: all of it, below each other', { skip }, async (t) => {
+  const url = await site(t)
   await withPage(
-    PAGE,
-    async ({ page }) => {
-      await ends(page)
+    url,
+    async ({ page, requests, errors }) => {
+      t.equal((await ends(page)).length > 2, true)
+      t.same(
+        requests.filter((asked) => !asked.startsWith(url.replace('index.html', ''))),
+        [],
+        'only its own files',
+      )
+      t.same(errors, [])
       const width = await page.evaluate('document.documentElement.scrollWidth')
       t.ok(Number(width) <= 480, `${width} CSS pixels wide`)
       t.same(await wrongs(page), [])
