@@ -216,16 +216,24 @@ async function forwardingDirector(pid: number): Promise<number> {
   for (let attempt = 0; attempt < 200; attempt++) {
     await new Promise((resolve) => setTimeout(resolve, 50))
     for (const each of await processesOf(pid, 2)) {
-      const words = readFileSync(`/proc/${each}/cmdline`, 'utf8').split('\0')
-      const path = words[words.indexOf('--control') + 1 || words.length]
-      if (path === undefined || !existsSync(path)) continue
-      const client = new ControlClient(path)
-      const { verdicts } = (await client.counters()) as { verdicts: Record<string, number> }
-      client.close()
-      if (verdicts.forwarded > 0) return each
+      if ((await forwardedBy(each)) > 0) return each
     }
   }
   throw new Error('no director forwards')
+}
+
+/** 0 where it is no director, not ready yet, or gone meanwhile. */
+async function forwardedBy(pid: number): Promise<number> {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+    const option = words.indexOf('--control')
+    if (option < 0) return 0
+    const client = new ControlClient(words[option + 1])
+    const counters = await client.counters().finally(() => client.close())
+    return (counters as { verdicts: Record<string, number> }).verdicts.forwarded
+  } catch {
+    return 0
+  }
 }
 
 function namespaceOf(pid: string): number {
