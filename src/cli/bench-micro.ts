@@ -1,5 +1,5 @@
 /** `uipvs bench micro` and `uipvs bench connections`. See docs/benchmarking.md. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { connections, micro, type Options } from '../bench/micro/index.js'
 import { addReportOptions, numberOption, type ReportFlags, runBenches } from './bench.js'
 
@@ -49,11 +49,10 @@ export function addMicroCommands(bench: Command): void {
   const microCommand = bench
     .command('micro')
     .description('CPU time of a decision through memory, beside the same path in C')
-    .option(
-      '--flows <n,…>',
-      'connections, several numbers with commas',
-      flowsOption,
-      DEFAULTS.flows as readonly number[],
+    .addOption(
+      new Option('--flows <n,…>', 'connections, several numbers with commas')
+        .argParser(flowsOption)
+        .default(DEFAULTS.flows, DEFAULTS.flows.join(',')),
     )
     .option('--ipv6', 'IPv6 connections (without C, which has none)')
   common(microCommand)

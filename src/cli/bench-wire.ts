@@ -97,8 +97,7 @@ export function addWireCommand(bench: Command): void {
     .option(
       '--node-flag <flag>',
       "for the director's Node, to profile it; may be repeated",
-      (flag: string, all: string[]) => [...all, flag],
-      [] as string[],
+      (flag: string, all: string[] = []) => [...all, flag],
     )
     .addHelpText('after', EXAMPLES)
     .action((flags: WireFlags) => runBenches(flags, [race(wireOptions(flags))]))

@@ -59,7 +59,7 @@ t.test('ended by a signal: no process of it remains, and no file', async (t) => 
   child.stderr.setEncoding('utf8')
   for await (const text of child.stderr) {
     said += text
-    if (said.includes('new connections')) break
+    if (said.includes('openings')) break
   }
   const children = await childrenOf(child.pid!)
   t.equal(children.length, 1)

@@ -51,7 +51,7 @@ function bench(name: string, title: string, options: Options, names: readonly st
       let current: Measurement = chosen[0]
       let done = 0
       const started = () => {
-        tell(Math.min(1, done / steps), current.title)
+        tell(Math.min(1, done / steps), current.name, `process ${done + 1} of ${steps}`)
         done++
       }
       const surroundings = { ...processes(started), directory }
