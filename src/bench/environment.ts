@@ -1,6 +1,8 @@
 /** Where figures were measured: without that, figures say nothing. */
 import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { cpus, loadavg, release } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { busyBetween, machineTime } from './wire/clock.js'
 
@@ -14,7 +16,8 @@ export interface Environment {
   readonly node: string
   readonly processor: string
   readonly cores: number
-  /** Of the source, `-dirty` if it was changed since; empty where there is no git. */
+  readonly version: string
+  /** Of the source, `-dirty` if it was changed since; empty for an installed package. */
   readonly commit: string
   /** Of the last 1, 5 and 15 minutes, before the benchmark. */
   readonly load: readonly number[]
@@ -35,6 +38,7 @@ export async function lookAround(): Promise<Environment> {
     node: process.version,
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: cpus().length,
+    version: version(),
     commit: commit(),
     load: loadavg().map((value) => Math.round(value * 100) / 100),
     busyBefore,
@@ -42,9 +46,16 @@ export async function lookAround(): Promise<Environment> {
   }
 }
 
+const PACKAGE = new URL('../../..', import.meta.url).pathname
+
+function version(): string {
+  return JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')).version
+}
+
 function commit(): string {
+  if (!existsSync(join(PACKAGE, '.git'))) return ''
   try {
-    const words = ['describe', '--always', '--dirty']
+    const words = ['-C', PACKAGE, 'describe', '--always', '--dirty']
     return execFileSync('git', words, { encoding: 'utf8', stdio: 'pipe' }).trim()
   } catch {
     return ''
@@ -52,9 +63,9 @@ function commit(): string {
 }
 
 export function describeEnvironment(found: Environment): string {
-  const { time, kernel, node, processor, cores, load, busyBefore } = found
+  const { time, version, commit, kernel, node, processor, cores, load, busyBefore } = found
   const lines = [
-    `${time}, uipvs ${found.commit || 'of unknown commit'}`,
+    `${time}, uipvs ${version}${commit === '' ? '' : ` (${commit})`}`,
     `Linux ${kernel}, Node ${node}, ${cores} processors (${processor})`,
     `load average before: ${load.join(', ')}; others used ${(busyBefore * 100).toFixed(0)} % of a processor`,
   ]

@@ -144,7 +144,7 @@ t.test('the report has all that a section has, and its pictures', async (t) => {
   }
   const environment = {
     ...{ time: '2026-01-01T00:00:00Z', kernel: '6.18', node: 'v20', processor: 'a' },
-    ...{ cores: 2, commit: '', load: [0, 0, 0], busyBefore: 0, isQuiet: true },
+    ...{ cores: 2, version: '1.2.3', commit: '', load: [0, 0, 0], busyBefore: 0, isQuiet: true },
   }
   const text = markdownReport('uipvs bench wire --rounds 1', environment, [section])
   for (const part of [

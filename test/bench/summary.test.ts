@@ -139,6 +139,12 @@ t.test('a contestant with other rules is named', async (t) => {
     turn('af_packet', 0, { rules: '-A -u 10.0.0.1:9 -s rr\n' }),
   ]
   t.same(differingRules(turns), [])
+  const services = ['-A -u 10.0.0.1:9 -s rr\n-a 1\n-a 2\n', '-A -t 10.0.0.1:9 -s rr\n']
+  const both = turn('af_xdp', 0, { rules: services.join('') })
+  const order = turn('ipvs', 0, { rules: `${services[1]}${services[0]}` })
+  t.same(differingRules([both, order]), [], 'the order is theirs')
+  const moved = '-A -u 10.0.0.1:9 -s rr\n-a 1\n-A -t 10.0.0.1:9 -s rr\n-a 2\n'
+  t.equal(differingRules([both, turn('ipvs', 0, { rules: moved })]).length, 1)
   const other = turn('libpcap', 1, { rules: '' })
   t.same(differingRules([...turns, other]), ['libpcap, round 1: its rules are not those of af_xdp'])
 })

@@ -114,8 +114,9 @@ export class Field {
     this.run('sink', ['ip addr add 10.78.0.254/24 dev eth0'])
     // All realservers are the sink, and one hop away.
     const batch = (what: string) => realservers.map((address) => what.replace('@', address))
-    this.run('sink', ['ip -batch -'], lines(batch('addr add @/32 dev eth0')))
-    this.run('director', ['ip -batch -'], lines(batch('route add @/32 dev out')))
+    const ip = ['ip', '-batch', '-']
+    this.output('sink', ip, lines(batch('addr add @/32 dev eth0')))
+    this.output('director', ip, lines(batch('route add @/32 dev out')))
     this.dropAtIngress('sink', 'eth0')
   }
 
@@ -135,15 +136,15 @@ export class Field {
     return MACS[end]
   }
 
-  /** Runs shell lines in a host, which must not fail; what they printed. */
-  run(host: FieldHost, commands: readonly string[], input?: string): string {
-    if (input === undefined) {
-      runLines(this.#place, host, commands)
-      return ''
-    }
-    const words = [...enter(this.#place, host), 'sh', '-ec', commands.join('\n')]
-    const { status, stdout, stderr } = run(words, input)
-    if (status !== 0) throw new CommandError(`${commands.join('; ')} (in ${host})`, stderr)
+  /** Runs shell lines in a host, which must not fail. */
+  run(host: FieldHost, lines: readonly string[]): void {
+    runLines(this.#place, host, lines)
+  }
+
+  /** Runs a command in a host, which must not fail; what it printed. */
+  output(host: FieldHost, command: readonly string[], input = ''): string {
+    const { status, stdout, stderr } = run([...enter(this.#place, host), ...command], input)
+    if (status !== 0) throw new CommandError(`${command.join(' ')} (in ${host})`, stderr)
     return stdout
   }
 

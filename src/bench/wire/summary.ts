@@ -141,8 +141,17 @@ export function summarizeNoLoss(
 export function differingRules(turns: readonly Turn[]): string[] {
   const listed = turns.filter((turn) => turn.rules !== null)
   return listed
-    .filter((turn) => turn.rules !== listed[0].rules)
+    .filter(({ rules }) => inOrder(rules) !== inOrder(listed[0].rules))
     .map(({ contestant, round }) => {
       return `${contestant}, round ${round}: its rules are not those of ${listed[0].contestant}`
     })
+}
+
+/** Services, and realservers of each, sorted: in which order a director lists them is its own. */
+function inOrder(rules: string | null): string {
+  return (rules ?? '')
+    .split(/^(?=-A )/m)
+    .map((service) => service.trim().split('\n').sort().join('\n'))
+    .sort()
+    .join('\n')
 }
