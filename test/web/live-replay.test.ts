@@ -68,7 +68,10 @@ function moment(from: number, changes: object = {}): Moment {
         ...{ destination: '192.168.1.3', destinationPort: 80 },
       },
     ],
-    counters: { verdicts: Object.fromEntries(ENDINGS.map(({ name }) => [name, 0])) },
+    counters: {
+      verdicts: Object.fromEntries(ENDINGS.map(({ name }) => [name, 0])),
+      engine: { frames: 0 },
+    },
     next: [{ scheduler: 'rr', clues: [last] }],
     ...changes,
   } as unknown as Moment
@@ -133,7 +136,11 @@ t.test('what does not leave is compared with what the director has counted', asy
   hear(replay, frame)
   t.equal(replay.explain(frame)?.replayed.explanation.verdict.name, 'not-an-opening')
   t.equal(replay.explain(frame)?.agrees, null, 'not yet')
-  replay.addMoment(moment(500, { counters: { verdicts: { 'not-an-opening': 1 } } }))
+  replay.addMoment(
+    moment(500, {
+      counters: { verdicts: { 'not-an-opening': 1 }, engine: { frames: 1 } },
+    }),
+  )
   t.match(replay.explain(frame), { agrees: true, counted: 1 })
 })
 
@@ -145,4 +152,28 @@ t.test('frames between others, and moving tables', async (t) => {
   hear(replay, reply, opening)
   t.equal(replay.explain(reply), null, 'it takes another road')
   t.equal(replay.explain(opening)?.isExact, false)
+})
+
+t.test('frames that were not told: what they must have done, and that is said', async (t) => {
+  const replay = makeReplay()
+  replay.addMoment(moment(0))
+  const known = wire('router', 'director', 20, segment(4000, 'A'))
+  const opening = wire('router', 'director', 30, segment(4001, 'S'))
+  hear(replay, known, opening)
+  hear(replay, wire('director', 'rs2', 20.1, segment(4000, 'A')))
+  hear(replay, wire('director', 'rs2', 30.1, segment(4001, 'S')))
+  t.match(replay.explain(known), { agrees: false, isAssumed: false }, 'for all that is known')
+  // Ten frames have come, of which two were told.
+  replay.addMoment(moment(500, { counters: { verdicts: {}, engine: { frames: 10 } } }))
+  t.match(replay.explain(known), {
+    agrees: true,
+    isExact: false,
+    isAssumed: true,
+    replayed: { explanation: { connection: { outcome: 'hit' } } },
+  })
+  t.match(replay.explain(opening), {
+    agrees: true,
+    isAssumed: true,
+    replayed: { explanation: { choice: { chosen: '192.168.1.3:80' } } },
+  })
 })

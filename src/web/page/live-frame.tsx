@@ -53,7 +53,7 @@ export function LiveFrame({ texts, frame, text, replay }: LiveFrameProps) {
 }
 
 function Comparison({ texts, outcome }: { texts: Texts; outcome: Outcome }) {
-  const { told, left, counted, agrees, isExact, replayed } = outcome
+  const { told, left, counted, agrees, isExact, isAssumed, replayed } = outcome
   const { live } = texts
   const compared = agrees === null ? live.notCompared : agrees ? live.agrees : live.differs
   return (
@@ -74,7 +74,7 @@ function Comparison({ texts, outcome }: { texts: Texts; outcome: Outcome }) {
           ; {live.counted} <code>{replayed.explanation.verdict.name}</code>: {counted}
         </>
       )}
-      . <b>{compared}</b> {!isExact && live.notExact}
+      . <b>{compared}</b> {isAssumed ? live.assumed : !isExact && live.notExact}
     </p>
   )
 }

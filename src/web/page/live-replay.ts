@@ -3,11 +3,16 @@
  * those of the running one at the last moment before (`offline/seed.ts`), and the frames that came
  * since then pass first. What the running director really did is seen on the wire, and compared.
  */
+import { serviceText } from '../../balance/judge.js'
+import { TCP } from '../../balance/rule.js'
+import type { ConnectionListing } from '../../control/listing.js'
 import type { TracedFrame } from '../../control/traced-frame.js'
 import { Explainer } from '../../offline/explain.js'
 import type { Explanation } from '../../offline/explanation.js'
+import { addressText, protocolName, readFlow } from '../../offline/flow.js'
 import { liveOptions, macsOf, rulesOf } from '../../offline/live-rules.js'
 import { seed } from '../../offline/seed.js'
+import type { Mac } from '../../offline/surroundings.js'
 import { parseMac } from '../../wire/address.js'
 import type { LabStateNow, Moment, WireEvent, WireFrame } from '../moment.js'
 import { bytesOfHex } from './bytes.js'
@@ -31,8 +36,10 @@ export interface Outcome {
   readonly counted: number | null
   /** Both did the same: null if it was not seen what the running one did. */
   readonly agrees: boolean | null
-  /** Frames may be missing before it, or the tables were moving: others were told only in part. */
+  /** Not if frames are missing before it, the tables were moving, or lots were drawn. */
   readonly isExact: boolean
+  /** What was not told of the tables is taken from what the running director did. */
+  readonly isAssumed: boolean
 }
 
 export class LiveReplay {
@@ -96,36 +103,67 @@ export class LiveReplay {
     const from = before.findLast(({ isStill }) => isStill) ?? before.at(-1)
     const mac = parseMac(macAt(arrival.hex, 0))
     if (from === undefined || mac === null) return null
+    const left = this.#leftOf(arrival)
+    const told = this.#toldOf(arrival)
+    const judged = (replayed: Replayed) => {
+      const { explanation } = replayed
+      const counted = this.#counted(explanation.verdict.name, arrival.at)
+      const agrees =
+        told === null ? agreement(explanation, left, counted) : isSameVerdict(explanation, told)
+      return { replayed, told, left, counted, agrees }
+    }
+    const found = judged(this.#replay(from, mac, arrival, this.#since(from, arrival)))
+    const isFixed = from.table.services.every(({ settings }) => isFollowed(settings))
+    const isExact = from.isStill && isFixed && this.#isWhole(from, told)
+    if (found.agrees === false && !isExact) {
+      const went = told?.realserver ?? (left === null ? null : realserverAt(from, left.hex))
+      const assumed =
+        went === null ? null : assumedFor(from, arrival.hex, found.replayed.explanation, went)
+      const again = assumed === null ? null : judged(this.#replay(assumed, mac, arrival, []))
+      if (again?.agrees === true) return { ...again, isExact, isAssumed: true }
+    }
+    return { ...found, isExact, isAssumed: false }
+  }
+
+  #replay(from: Moment, mac: Mac, arrival: WireFrame, since: readonly WireFrame[]): Replayed {
     const { table, marks, sysctls, status } = from
-    const rules = rulesOf(table, marks, sysctls)
-    const live = liveOptions(status)
     const explainer = new Explainer({
-      ...live,
-      rules,
+      ...liveOptions(status),
+      rules: rulesOf(table, marks, sysctls),
       macs: macsOf(table),
       directorMac: mac,
       limits: LIMITS,
     })
     explainer.offline.advanceTo(from.to)
     seed(explainer.offline, from)
-    for (const each of this.#arrived) {
-      if (each.at === arrival.at && each.hex === arrival.hex) break
-      const isHeard = each.to !== null || this.#wires.has(each.wire)
-      if (isHeard && each.at > from.to && each.at <= arrival.at)
-        explainer.play(bytesOf(each), each.at)
-    }
+    for (const each of since) explainer.play(bytesOf(each), each.at)
     const { result, call } = traced(this.#entrance, () =>
       explainer.explain(bytesOf(arrival), arrival.at),
     )
-    const replayed = { explanation: result, call, tables: tablesOf(explainer.offline) }
-    const left = this.#leftOf(arrival)
-    const told = this.#toldOf(arrival)
-    const isWhole = told === null || told.oneOf <= 1
-    const isFixed = table.services.every(({ settings }) => isFollowed(settings))
-    const isExact = from.isStill && isWhole && isFixed
-    const counted = this.#counted(result.verdict.name, arrival.at)
-    const agrees = told === null ? agreement(result, left, counted) : isSameVerdict(result, told)
-    return { replayed, told, left, counted, agrees, isExact }
+    return { explanation: result, call, tables: tablesOf(explainer.offline) }
+  }
+
+  /** Frames that came to the director after a moment and before this one, as far as was told. */
+  #since(from: Moment, { at, hex }: WireFrame): WireFrame[] {
+    const own = this.#arrived.findIndex((each) => each.at === at && each.hex === hex)
+    return this.#arrived.filter(
+      (each, i) =>
+        this.#isHeard(each) && each.at > from.to && each.at <= at && (own < 0 || i < own),
+    )
+  }
+
+  #isHeard({ to, wire }: WireFrame): boolean {
+    return to !== null || this.#wires.has(wire)
+  }
+
+  /** Have all frames been told since a moment? The next moment says how many there were. */
+  #isWhole(from: Moment, told: TracedFrame | null): boolean {
+    if (told !== null && told.oneOf > 1) return false
+    const after = this.#moments.find((moment) => moment.from > from.to && moment.isStill)
+    if (after === undefined) return true
+    const came = after.counters.engine.frames - from.counters.engine.frames
+    const isBetween = (each: WireFrame) => each.at > from.to && each.at <= after.from
+    return this.#arrived.filter((each) => this.#isHeard(each) && isBetween(each)).length >= came
   }
 
   #toldOf({ hex, at }: WireFrame): TracedFrame | null {
@@ -150,6 +188,53 @@ export class LiveReplay {
       isSame(arrival, frame)
     return this.#left.find(isIt) ?? null
   }
+}
+
+/** The realserver that has the MAC address that a frame was sent to. */
+function realserverAt({ table }: Moment, hex: string): string | null {
+  const mac = macAt(hex, 0)
+  const all = table.services.flatMap(({ destinations }) => destinations)
+  return all.find((each) => each.mac === mac)?.address ?? null
+}
+
+/**
+ * The tables as they must have been for this frame to go where it went: its connection stood, or it
+ * was that realserver's turn. Null if that would not explain it.
+ */
+function assumedFor(
+  from: Moment,
+  hex: string,
+  { choice, service }: Explanation,
+  went: string,
+): Moment | null {
+  const bytes = bytesOfHex(hex)
+  const flow = readFlow(new DataView(bytes.buffer), 0, bytes.length)
+  if (flow === null || flow.ports === null) return null
+  const address = went.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  if (choice === null) {
+    const connection: ConnectionListing = {
+      protocol: protocolName(flow.protocol),
+      expires: 60,
+      state: flow.protocol === TCP ? 'ESTABLISHED' : 'UDP',
+      client: addressText(flow.family, flow.source),
+      clientPort: flow.ports >>> 16,
+      vip: addressText(flow.family, flow.destination),
+      vport: flow.ports & 0xffff,
+      destination: address,
+      destinationPort: Number(/:(\d+)$/.exec(went)?.[1] ?? flow.ports & 0xffff),
+      template: false,
+    }
+    return { ...from, connections: [...from.connections, connection] }
+  }
+  const { candidates, scheduler } = choice
+  const i = candidates.findIndex(({ realserver }) => realserver.includes(address))
+  if (scheduler !== 'rr' || i < 0) return null
+  const realservers = i === 0 ? [] : [candidates[i - 1].realserver]
+  const turned = { ...choice, clues: [{ name: 'last' as const, realservers }] }
+  const next = from.table.services.map((listed, s) =>
+    serviceText(listed.service) === service?.key ? turned : (from.next[s] ?? null),
+  )
+  return { ...from, next }
 }
 
 /** Lots that were drawn elsewhere are not known here. */

@@ -224,7 +224,10 @@ export const en = {
     agrees: 'Both did the same.',
     differs: 'They differ.',
     notCompared: 'So the two cannot be compared.',
-    notExact: 'Its tables were moving, or it draws lots: what is known of them may not be exact.',
+    notExact:
+      'Frames before it were not told, its tables were moving, or it draws lots: what is known of them may not be exact.',
+    assumed:
+      'Frames before it were not told: that its connection stood, or whose turn it was, is taken from what the running director did.',
   },
   verdicts: Object.fromEntries(ENDINGS.map(({ name, sentence }) => [name, sentence])) as Readonly<
     Record<string, string>

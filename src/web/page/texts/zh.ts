@@ -220,7 +220,8 @@ export const zh: Texts = {
     agrees: '两者一致。',
     differs: '两者不一致。',
     notCompared: '因此无法比较。',
-    notExact: '当时表正在变动，或调度器靠抽签：重放未必准确。',
+    notExact: '之前的帧没有全部告知、当时表正在变动，或调度器靠抽签：重放未必准确。',
+    assumed: '之前的帧没有全部告知：连接已存在，或轮到了谁，取自运行中的 director 的实际所为。',
   },
   verdicts: {
     'truncated-ethernet': '比以太网首部（含 VLAN 标签）还短。',
