@@ -89,17 +89,25 @@ export class Tracing {
     if (this.#rings.length === 0) this.#rings = this.#workers.traced()
     if (this.#traces.size === 1) for (const ring of this.#rings) ring.skip()
     this.#timer ??= setInterval(() => this.#empty(), EMPTY_MS)
-    await this.#tellWorkers()
+    try {
+      await this.#tellWorkers()
+    } catch (error) {
+      this.#forget(id)
+      throw error
+    }
     trace.isOn = true
     return () => {
-      this.#traces.delete(id)
-      if (this.#traces.size === 0) {
-        clearInterval(this.#timer)
-        this.#timer = undefined
-      }
+      this.#forget(id)
       // An engine that has ended traces nothing either.
       this.#tellWorkers().catch(() => undefined)
     }
+  }
+
+  #forget(id: number): void {
+    this.#traces.delete(id)
+    if (this.#traces.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   async #tellWorkers(): Promise<void> {

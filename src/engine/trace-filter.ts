@@ -70,6 +70,13 @@ export const PROTOCOL_TESTS = {
   icmp6: ipv4.PROTO_ICMPV6,
 } as const
 
+/** All words of the language, for shells. */
+export const FILTER_WORDS: readonly string[] = [
+  ...Object.keys(PROTOCOL_TESTS),
+  ...['host', 'net', 'port', 'portrange', 'src', 'dst', 'proto', 'less', 'greater'],
+  ...['vip', 'realserver', 'verdict', 'and', 'or', 'not'],
+]
+
 const isProtocol = (word: string): word is ProtocolName => Object.hasOwn(PROTOCOL_TESTS, word)
 
 interface Token {

@@ -165,6 +165,12 @@ t.test('the scripts know the real commands', async (t) => {
     if (shell === 'bash' && has('bash')) {
       const checked = spawnSync('bash', ['-n', write('real', script)], { encoding: 'utf8' })
       t.equal(checked.stderr, '', 'bash can read it')
+      const question = `eval "$1"; COMP_WORDS=(uipvs trace tcp and ver); COMP_CWORD=4
+        _uipvs_complete; printf '%s\\n' "\${COMPREPLY[@]}"`
+      const asked = spawnSync('bash', ['--norc', '-c', question, 'bash', script], {
+        encoding: 'utf8',
+      })
+      t.equal(asked.stdout, 'verdict\n', 'words of a filter')
     }
   }
 })

@@ -3,6 +3,7 @@
  * program itself so that it cannot say anything else than the program does.
  */
 import type { Argument, Command, Option } from 'commander'
+import { FILTER_WORDS } from '../../engine/trace-filter.js'
 
 /**
  * What may stand where a value is wanted. `words` has the choices in `ValueModel.choices`;
@@ -74,8 +75,11 @@ function optionModel(option: Option): OptionModel {
   }
 }
 
+/** Words that may stand in an operand among others, by its name. */
+const OPERAND_WORDS: Readonly<Record<string, readonly string[]>> = { filter: FILTER_WORDS }
+
 function operandModel(operand: Argument): ValueModel {
-  return valueModel(operand.argChoices, operand.name())
+  return valueModel(operand.argChoices ?? OPERAND_WORDS[operand.name()], operand.name())
 }
 
 /** Everything visible in the help of a command, and of the commands below it. */
