@@ -3,7 +3,8 @@
  * line, frames as they are decided and counts now and then; `docs/control-api.md` describes them.
  */
 import type { ServerResponse } from 'node:http'
-import { FilterError, parseFilter } from '../engine/trace-filter.js'
+import { parseFilter } from '../engine/trace-filter.js'
+import { FilterError } from '../engine/trace-value.js'
 import type { TraceCounts, TracedFrame } from './traced-frame.js'
 
 export interface TraceRequest {

@@ -326,7 +326,7 @@ export class DirectorDaemon {
   announce = async (): Promise<void> => this.#engine?.announce()
 
   trace(request: TraceRequest, listener: TraceListener): Promise<() => void> {
-    return openTrace(this.#tracing, request, listener)
+    return this.#lastChange.then(() => openTrace(this.#tracing, request, listener))
   }
 
   /** Frames by verdict, and the numbers of the engine. */

@@ -12,21 +12,19 @@
  * A value right behind another takes over its words: `src port 80 or 443`. Unlike pcap-filter it
  * looks behind VLAN tags, and knows no names of hosts or ports.
  */
-import { parseIpv4, parseIpv6 } from '../wire/address.js'
 import * as ipv4 from '../wire/ipv4.js'
+import {
+  type Endpoint,
+  endpoint,
+  FilterError,
+  hostOf,
+  length,
+  netOf,
+  portOf,
+  type Token,
+  wholeNumber,
+} from './trace-value.js'
 import { ENDINGS } from './verdict.js'
-
-/** What is wrong with a filter, and where in its text. */
-export class FilterError extends Error {
-  override readonly name = 'FilterError'
-  /** From 0 on. */
-  readonly column: number
-
-  constructor(message: string, column: number) {
-    super(message)
-    this.column = column
-  }
-}
 
 export type Side = 'src' | 'dst' | 'either' | 'both'
 export type ProtocolName = keyof typeof PROTOCOL_TESTS
@@ -78,11 +76,6 @@ export const FILTER_WORDS: readonly string[] = [
 ]
 
 const isProtocol = (word: string): word is ProtocolName => Object.hasOwn(PROTOCOL_TESTS, word)
-
-interface Token {
-  readonly text: string
-  readonly column: number
-}
 
 /** What a value without words of its own takes over from the primitive before it. */
 interface Qualifiers {
@@ -309,68 +302,6 @@ function primitiveOf({ side, type }: Qualifiers, token: Token): Primitive {
   return { is: 'net', side, ...netOf(token) }
 }
 
-interface Net {
-  readonly family: 4 | 6
-  readonly words: readonly number[]
-  readonly bits: number
-}
-
-function address(text: string): Omit<Net, 'bits'> | null {
-  const four = parseIpv4(text)
-  if (four !== null) return { family: 4, words: [four] }
-  const words = new Int32Array(4)
-  return parseIpv6(text, words) ? { family: 6, words: [...words] } : null
-}
-
-function hostOf(token: Token): Net {
-  const found = address(token.text)
-  if (found === null) {
-    throw new FilterError(`'${token.text}' is no address (names are not looked up)`, token.column)
-  }
-  return { ...found, bits: found.family === 4 ? 32 : 128 }
-}
-
-function netOf(token: Token): Net {
-  const [text, prefix, ...more] = token.text.split('/')
-  const found = address(text)
-  const most = found?.family === 6 ? 128 : 32
-  const bits = prefix === undefined ? most : wholeNumber(prefix, most)
-  if (found === null || bits === null || more.length > 0) {
-    throw new FilterError(`'${token.text}' is no network: 10.0.0.0/8, 2001:db8::/32`, token.column)
-  }
-  // As pcap-filter does: most likely a mistake, and it would never be true.
-  if (found.words.some((word, i) => (word & ~maskOf(bits, i)) !== 0)) {
-    throw new FilterError(`'${token.text}' has bits behind its prefix`, token.column)
-  }
-  return { ...found, bits }
-}
-
-/** The mask of word `i` of an address of which the first `bits` bits count. */
-export function maskOf(bits: number, i: number): number {
-  const own = Math.min(32, Math.max(0, bits - 32 * i))
-  return own === 0 ? 0 : -1 << (32 - own)
-}
-
-interface Endpoint extends Omit<Net, 'bits'> {
-  readonly port: number | null
-}
-
-/** `10.0.0.1`, `10.0.0.1:80`, `::1`, `[::1]`, `[::1]:80`. */
-function endpoint(token: Token): Endpoint {
-  const { text, column } = token
-  const whole = address(text)
-  if (whole !== null) return { ...whole, port: null }
-  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(text)
-  const found = address(parts?.[1] ?? parts?.[2] ?? '')
-  const isRight = found !== null && (found.family === 6) === (parts?.[1] !== undefined)
-  if (!isRight) {
-    const forms = 'ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT'
-    throw new FilterError(`'${text}' is not ${forms}`, column)
-  }
-  const port = parts?.[3]
-  return { ...found, port: port === undefined ? null : portOf({ text: port, column }) }
-}
-
 function vip({ family, words, port }: Endpoint): Expression {
   const bits = family === 4 ? 32 : 128
   const host: Primitive = { is: 'net', side: 'dst', family, words, bits }
@@ -385,20 +316,4 @@ function verdictsNamed({ text, column }: Token): number[] {
   )
   if (verdicts.length > 0) return verdicts
   throw new FilterError(`'${text}' is no verdict; docs/verdicts.md lists them`, column)
-}
-
-function portOf({ text, column }: Token): number {
-  const port = wholeNumber(text, 0xffff)
-  if (port === null) throw new FilterError(`'${text}' is no port: 0 to 65535`, column)
-  return port
-}
-
-function length({ text, column }: Token): number {
-  const bytes = wholeNumber(text, 0xffffffff)
-  if (bytes === null) throw new FilterError(`'${text}' is no number of bytes`, column)
-  return bytes
-}
-
-function wholeNumber(text: string, most: number): number | null {
-  return /^\d{1,10}$/.test(text) && Number(text) <= most ? Number(text) : null
 }

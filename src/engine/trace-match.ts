@@ -5,15 +5,10 @@
  */
 import { ETH_P_ARP, ETH_P_IP, ETH_P_IPV6 } from '../wire/ethernet.js'
 import { PROTO_ICMP, PROTO_ICMPV6 } from '../wire/ipv4.js'
-import {
-  type Expression,
-  maskOf,
-  PROTOCOL_TESTS,
-  type Primitive,
-  type Side,
-} from './trace-filter.js'
+import { type Expression, PROTOCOL_TESTS, type Primitive, type Side } from './trace-filter.js'
 import { Guard } from './trace-guard.js'
 import type { TraceKey } from './trace-key.js'
+import { maskOf } from './trace-value.js'
 import { VERDICT_COUNT } from './verdict.js'
 
 /** Whether a frame is what the filter asks for. Allocates nothing. */

@@ -1,6 +1,7 @@
 /** `uipvs trace` against a director that forwards real packets, and tshark as another reader. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { TracedFrame } from '../../src/control/trace.js'
 import { BANNER } from './realserver-program.js'
@@ -229,7 +230,12 @@ const isOpening = ({ before }: TracedFrame) => (Number.parseInt(before.slice(94,
 t.test('head, and -c, see as much as they want', async (t) => {
   const segment = await makeSegment(t)
   if (segment === undefined) return
-  await segment.startDirector()
+  // The control socket is there before the engine is.
+  const director = segment.launchDirector()
+  await until('the control socket', () => existsSync(segment.control.path))
+  const early = await segment.control.trace({ filter: '', rate: 1, bytes: 0 })
+  t.not(await director.ready, null, 'a trace that was asked too early has waited')
+  await early.return(undefined)
   await segment.addService('tcp', BANNER)
   const load = segment.client('keepAsking', { id: 'load', address: VIP, port: BANNER, parallel: 1 })
   const trace = [process.execPath, UIPVS, 'trace', '--control', segment.control.path, 'tcp']

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { FILTER_CHARACTERS_MAX, FilterError, parseFilter } from '../../src/engine/trace-filter.js'
+import { FILTER_CHARACTERS_MAX, parseFilter } from '../../src/engine/trace-filter.js'
+import { FilterError } from '../../src/engine/trace-value.js'
 
 /** What is wrong with a filter, and under which character the caret stands. */
 const WRONG: readonly [filter: string, caret: string, message: RegExp][] = [
