@@ -1,7 +1,8 @@
 /** `uipvs bench micro` and `uipvs bench connections`. See docs/benchmarking.md. */
 import { type Command, Option } from 'commander'
-import { connections, micro, type Options } from '../bench/micro/index.js'
-import { addReportOptions, numberOption, type ReportFlags, runBenches } from './bench.js'
+import { CONNECTION_MEASUREMENTS, connections, micro, type Options } from '../bench/micro/index.js'
+import { addReportOptions, choice, numberOption, type ReportFlags, runBenches } from './bench.js'
+import { CliFailure, EXIT_USAGE } from './failure.js'
 
 const FLOWS_MAX = 1_000_000
 const CONNECTIONS_MAX = 33_554_432
@@ -13,6 +14,7 @@ export interface MicroFlags extends ReportFlags {
   readonly repeats?: number
   readonly connections?: number
   readonly held?: number
+  readonly only?: readonly string[]
   readonly smallPages?: true
   readonly ipv6?: true
 }
@@ -41,7 +43,7 @@ const CONNECTIONS_EXAMPLES = `
 Examples:
   uipvs bench connections                             the tables need about a gigabyte of memory
   uipvs bench connections --held 1000000 --repeats 1  a first look
-  uipvs bench connections --json > connections.json
+  uipvs bench connections --only listing --json > listing.json
 
 No root needed. What the figures mean: docs/benchmarking.md.`
 
@@ -73,9 +75,20 @@ export function addMicroCommands(bench: Command): void {
       numberOption('--held', 200_000, CONNECTIONS_MAX, true),
       DEFAULTS.held,
     )
+    .addOption(
+      new Option('--only <names>', 'some of them, with commas')
+        .argParser((text: string) => {
+          const names = choice('--only', text, CONNECTION_MEASUREMENTS)
+          if (names.length > 0) return names
+          throw new CliFailure('nothing is left to measure (--only)', EXIT_USAGE, 'name one')
+        })
+        .default(CONNECTION_MEASUREMENTS, CONNECTION_MEASUREMENTS.join(',')),
+    )
   common(connectionsCommand)
     .addHelpText('after', CONNECTIONS_EXAMPLES)
-    .action((flags: MicroFlags) => runBenches(flags, [connections(microOptions(flags))]))
+    .action((flags: MicroFlags) =>
+      runBenches(flags, [connections(microOptions(flags), flags.only)]),
+    )
 }
 
 function common(command: Command): Command {

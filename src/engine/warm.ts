@@ -1,7 +1,7 @@
 /**
  * Asks memory for the table lines that the frames of a batch will need, all at once, before the
  * batch is decided: `forward` would wait for them one after the other. With 100,000 flows and more,
- * waiting for memory is most of what a frame costs (`bench/micro.ts`).
+ * waiting for memory is most of what a frame costs (`uipvs bench micro`).
  *
  * Where the fields of a frame are is guessed (no VLAN tag, no options or extension headers). A
  * wrong guess costs a read that nobody needed, and nothing else.

@@ -258,6 +258,8 @@ t.test('bad usage: one line on stderr, status 2', async (t) => {
     [['wire', '--generator', 'loud'], /'--generator <kind>' argument 'loud' is invalid/],
     [['micro', '--flows', '256,x'], /^uipvs: 'x' makes no sense \(--flows\)/],
     [['micro', '--held', '5'], /^uipvs: unknown option '--held'; .*see 'uipvs bench --help'$/],
+    [['connections', '--only', 'none'], /^uipvs: nothing is left to measure \(--only\)/],
+    [['connections', '--only', 'rate'], /there is no 'rate' \(--only\); known are openings, /],
     [['connections', '--held', '5'], /\(--held\); a whole number, 200000 to/],
     [['all', '--rate', '1'], /\(--rate\)/],
     [['wires'], /^uipvs: unknown command 'wires'; did you mean 'wire'\?/],

@@ -33,9 +33,13 @@ export function micro(options: Options): Bench {
   return bench('micro', 'A decision, without a kernel', options, ['decision'])
 }
 
-/** `uipvs bench connections`: what tables take and hold. */
-export function connections(options: Options): Bench {
-  const names = ['openings', 'expiry', 'listing', 'held']
+export const CONNECTION_MEASUREMENTS = ['openings', 'expiry', 'listing', 'held'] as const
+
+/** `uipvs bench connections`: what tables take and hold; all of it, or what `names` say. */
+export function connections(
+  options: Options,
+  names: readonly string[] = CONNECTION_MEASUREMENTS,
+): Bench {
   return bench('connections', 'Connections at scale', options, names)
 }
 

@@ -1,5 +1,6 @@
 /** What the measurements share: options, processes of their own, and how figures are printed. */
 import { spawn } from 'node:child_process'
+import { aliveProcess, killAll } from '../../lab/processes.js'
 import type { Plot } from '../report/plot.js'
 import type { Table } from '../report/table.js'
 
@@ -67,7 +68,8 @@ export function processes(onStart: () => void): Pick<Surroundings, 'inChild' | '
   const runProgram: RunProgram = (program, args, input) => {
     onStart()
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
-    const atExit = () => child.kill('SIGKILL')
+    const record = child.pid === undefined ? null : aliveProcess(child.pid)
+    const atExit = () => killAll(record === null ? [] : [record])
     process.on('exit', atExit)
     child.stdin.on('error', () => {}) // it has ended: its status tells more
     child.stdin.end(input)

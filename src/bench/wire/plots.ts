@@ -2,7 +2,7 @@
 import { axis, type Bar, barPlot, type Curve, curvePlot, type Plot } from '../report/plot.js'
 import type { Trial } from './round.js'
 import { type NoLossSummary, type Spread, type Summary, spreadOf } from './summary.js'
-import { cell, type Titles } from './tables.js'
+import { cell, LOSS_TELLING, type Titles } from './tables.js'
 
 export interface Drawn {
   readonly summaries: readonly Summary[]
@@ -51,7 +51,7 @@ export function racePlots({ summaries, noLoss, trials, titles, ours, rate }: Dra
     `CPU time of all processors for each frame, at ${rate} frames a second`,
     "µs, the generator's share taken off: median, least to most of the rounds",
     contestants
-      .filter(({ load }) => load === 'fixed')
+      .filter(({ load, loss }) => load === 'fixed' && loss.median <= LOSS_TELLING)
       .map((each) => bar(each.contestant, each.involvedMicroseconds, 1, 2)),
   )
   if (trials.length > 0) plots.push(lossPlot(trials, titles))

@@ -10,7 +10,7 @@ export type Titles = ReadonlyMap<string, string>
  * Where more is lost, the generator's share says nothing: a frame that finds a ring full is cheaper
  * than one that is dropped by nftables, as those of the generator alone are.
  */
-const LOSS_TELLING = 0.01
+export const LOSS_TELLING = 0.01
 
 const HEAD = ['', 'thousand/s', 'loss %', 'machine µs', 'involved µs', 'own µs']
 
