@@ -19,6 +19,9 @@ function noted() {
     run: (host: string, lines: string[]) => {
       done.push(...lines.map((line) => `${host}: ${line}`))
     },
+    ip: (host: string, lines: string[]) => {
+      done.push(...lines.map((line) => `${host}: ip ${line}`))
+    },
     output: (host: string, command: string[], input = '') => {
       done.push(`${host}: ${command.join(' ')}${input === '' ? '' : ` < ${input.length} bytes`}`)
       return command.includes('--save') ? 'what ipvsadm says' : ''

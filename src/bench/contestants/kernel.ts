@@ -26,18 +26,18 @@ export const ipForward: Contestant = {
   whyNot: () => null,
   start: async ({ field, rules }) => {
     const [gateway] = rules.realservers
-    field.run('director', [
-      `ip neigh replace ${gateway} lladdr ${field.macOf('sink:eth0')} dev out nud permanent`,
-      ...rules.vips.map((vip) => `ip route replace ${vip}/32 via ${gateway} dev out`),
-      'sysctl -qw net.ipv4.ip_forward=1',
+    field.ip('director', [
+      `neigh replace ${gateway} lladdr ${field.macOf('sink:eth0')} dev out nud permanent`,
+      ...rules.vips.map((vip) => `route replace ${vip}/32 via ${gateway} dev out`),
     ])
-    return kernelOnly(() =>
-      field.run('director', [
-        'sysctl -qw net.ipv4.ip_forward=0',
-        ...rules.vips.map((vip) => `ip route del ${vip}/32`),
-        `ip neigh del ${gateway} dev out`,
-      ]),
-    )
+    field.run('director', ['sysctl -qw net.ipv4.ip_forward=1'])
+    return kernelOnly(() => {
+      field.run('director', ['sysctl -qw net.ipv4.ip_forward=0'])
+      field.ip('director', [
+        ...rules.vips.map((vip) => `route del ${vip}/32`),
+        `neigh del ${gateway} dev out`,
+      ])
+    })
   },
 }
 
@@ -58,19 +58,18 @@ export const kernelIpvs: Contestant = {
   },
   start: async ({ field, rules }) => {
     // A frame for an address that is not the director's would be routed, and never meet IPVS.
-    field.run(
+    field.ip(
       'director',
-      rules.vips.map((vip) => `ip addr add ${vip}/32 dev in`),
+      rules.vips.map((vip) => `addr add ${vip}/32 dev in`),
     )
     field.output('director', ['ipvsadm', '--restore'], rules.text)
     const save = async () => field.output('director', ['ipvsadm', '--save', '-n'])
-    return kernelOnly(
-      () =>
-        field.run('director', [
-          'ipvsadm --clear',
-          ...rules.vips.map((vip) => `ip addr del ${vip}/32 dev in`),
-        ]),
-      save,
-    )
+    return kernelOnly(() => {
+      field.run('director', ['ipvsadm --clear'])
+      field.ip(
+        'director',
+        rules.vips.map((vip) => `addr del ${vip}/32 dev in`),
+      )
+    }, save)
   },
 }

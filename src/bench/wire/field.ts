@@ -114,9 +114,8 @@ export class Field {
     this.run('sink', ['ip addr add 10.78.0.254/24 dev eth0'])
     // All realservers are the sink, and one hop away.
     const batch = (what: string) => realservers.map((address) => what.replace('@', address))
-    const ip = ['ip', '-batch', '-']
-    this.output('sink', ip, lines(batch('addr add @/32 dev eth0')))
-    this.output('director', ip, lines(batch('route add @/32 dev out')))
+    this.ip('sink', batch('addr add @/32 dev eth0'))
+    this.ip('director', batch('route add @/32 dev out'))
     this.dropAtIngress('sink', 'eth0')
   }
 
@@ -146,6 +145,11 @@ export class Field {
     const { status, stdout, stderr } = run([...enter(this.#place, host), ...command], input)
     if (status !== 0) throw new CommandError(`${command.join(' ')} (in ${host})`, stderr)
     return stdout
+  }
+
+  /** Commands of ip(8), of which there may be thousands. */
+  ip(host: FieldHost, commands: readonly string[]): void {
+    this.output(host, ['ip', '-batch', '-'], commands.map((each) => `${each}\n`).join(''))
   }
 
   /** Starts a program in a host, out of reach of the terminal's Ctrl-C. */
@@ -194,10 +198,6 @@ export class Field {
     removeNamespaces(this.#place, HOSTS)
     rmSync(this.directory, { recursive: true, force: true })
   }
-}
-
-function lines(commands: readonly string[]): string {
-  return commands.map((command) => `${command}\n`).join('')
 }
 
 /** Fields whose benchmark was killed before it could take them away. */
