@@ -2,7 +2,8 @@
 import type { TraceCounts, TracedFrame } from '../control/trace.js'
 import { type Paint, paintFor } from '../lab/paint.js'
 import { COLOURS } from '../offline/print-replay.js'
-import { TraceRecorder, tracedText } from '../offline/traced.js'
+import { TraceRecorder } from '../offline/trace-recorder.js'
+import { tracedText } from '../offline/traced.js'
 import { openPcapng, type PcapngFile } from '../port/pcapng.js'
 import { CliFailure, EXIT_FAILED } from './failure.js'
 

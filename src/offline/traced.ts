@@ -1,9 +1,6 @@
-/**
- * A traced frame for people and for Wireshark; `uipvs trace` and the page say the same of it.
- */
-import type { TracedFrame } from '../control/trace.js'
+/** A traced frame in words: `uipvs trace` and the page say the same of it. */
+import type { TracedFrame } from '../control/traced-frame.js'
 import { ENDINGS } from '../engine/verdict.js'
-import type { PcapngWriter } from '../port/pcapng.js'
 import { frameText } from './flow.js'
 
 /** Bytes of a frame that its text is made of: all headers. */
@@ -39,46 +36,5 @@ export function tracedText(traced: TracedFrame): TracedText {
     outcome: `${verdict}${where}${mac === null ? '' : ` at ${mac}`}`,
     share: oneOf > 1 ? `1 of ${oneOf}` : '',
     sentence: ENDINGS.find(({ name }) => name === verdict)?.sentence ?? '',
-  }
-}
-
-/** Writes both sides of each frame on the interface where it was, with the verdict as comment. */
-export class TraceRecorder {
-  readonly #writer: PcapngWriter
-  readonly #arms = new Map<string, number>()
-
-  constructor(writer: PcapngWriter) {
-    this.#writer = writer
-  }
-
-  frame(traced: TracedFrame): void {
-    const { arm, egress, time, length, verdict, realserver, before, after } = traced
-    const { sentence, share } = tracedText(traced)
-    const timestampMs = time * 1000
-    const common = { timestampMs, originalLength: length }
-    const where = realserver === null ? '' : ` (${realserver})`
-    this.#writer.packet({
-      ...common,
-      interface: this.#interface(arm),
-      bytes: bytesOf(before),
-      direction: 'in',
-      comment: `${verdict}: ${sentence}${where}${share === '' ? '' : `\n${share} like it`}`,
-    })
-    if (after === null || egress === null) return
-    this.#writer.packet({
-      ...common,
-      interface: this.#interface(egress),
-      bytes: bytesOf(after),
-      direction: 'out',
-      comment: `to ${realserver ?? 'where it is addressed'}`,
-    })
-  }
-
-  #interface(arm: string): number {
-    const known = this.#arms.get(arm)
-    if (known !== undefined) return known
-    const made = this.#writer.addInterface({ name: arm })
-    this.#arms.set(arm, made)
-    return made
   }
 }

@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { TracedFrame } from '../../src/control/trace.js'
-import { bytesOf, TraceRecorder, tracedText } from '../../src/offline/traced.js'
+import { TraceRecorder } from '../../src/offline/trace-recorder.js'
+import { bytesOf, tracedText } from '../../src/offline/traced.js'
 import type { CapturedFrame } from '../../src/port/captured-frame.js'
 import { PcapngWriter } from '../../src/port/pcapng.js'
 import { readCapture } from '../../src/port/replay.js'

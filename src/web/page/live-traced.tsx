@@ -1,8 +1,7 @@
 /** Frames of a director that stands alone, as it decides them: some of them, newest first. */
 import { useEffect, useState } from 'preact/hooks'
 import type { TracedFrame } from '../../control/traced-frame.js'
-import { frameText } from '../../offline/flow.js'
-import { bytesOfHex } from './bytes.js'
+import { tracedText } from '../../offline/traced.js'
 import { LiveFrame } from './live-frame.jsx'
 import { type LiveReplay, wireOf } from './live-replay.js'
 import type { Texts } from './texts/index.js'
@@ -67,11 +66,8 @@ export function LiveTraced({ texts, traced, replay }: LiveTracedProps) {
 
 function withNew(last: readonly Row[], frames: readonly TracedFrame[]): Row[] {
   let id = last[0]?.id ?? 0
-  const fresh = frames.map((frame) => ({ id: ++id, frame, text: textOf(frame) })).reverse()
+  const fresh = frames
+    .map((frame) => ({ id: ++id, frame, text: tracedText(frame).frame }))
+    .reverse()
   return [...fresh, ...last].slice(0, KEPT)
-}
-
-function textOf({ before }: TracedFrame): string {
-  const bytes = bytesOfHex(before)
-  return frameText(new DataView(bytes.buffer), 0, bytes.length)
 }
