@@ -23,7 +23,8 @@ interface Micro {
   }[]
 }
 
-const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('uipvs-bench-'))
+const foldersOf = (pid: number) =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith(`uipvs-bench-${pid}-`))
 
 t.test('micro: a figure for each round, and C beside it', async (t) => {
   const short = ['--flows', '256,1000', '--repeats', '1', '--rounds', '2', '--frames', '100000']
@@ -51,7 +52,6 @@ t.test('micro: a figure for each round, and C beside it', async (t) => {
 })
 
 t.test('ended by a signal: no process of it remains, and no file', async (t) => {
-  const before = folders()
   const child = spawn(process.execPath, [PROGRAM, 'bench', 'connections'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -63,6 +63,7 @@ t.test('ended by a signal: no process of it remains, and no file', async (t) => 
   }
   const children = await childrenOf(child.pid!)
   t.equal(children.length, 1)
+  t.equal(foldersOf(child.pid!).length, 1)
   child.kill('SIGTERM')
   const [status] = await once(child, 'exit')
   t.equal(status, 143)
@@ -70,11 +71,7 @@ t.test('ended by a signal: no process of it remains, and no file', async (t) => 
     children.filter((pid) => aliveProcess(pid) !== null),
     [],
   )
-  // Others may have benchmarks of their own.
-  t.same(
-    folders().filter((name) => !before.includes(name)),
-    [],
-  )
+  t.same(foldersOf(child.pid!), [])
 })
 
 /** Once there are any. */

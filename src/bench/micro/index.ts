@@ -2,9 +2,7 @@
  * Our own code alone, without a kernel: through the memory port, from a ring of frames. One file
  * for each measurement; what they mean: docs/benchmarking.md.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { makeDirectory, removeDirectory } from '../directory.js'
 import type { Bench, Section } from '../section.js'
 import { decision } from './decision.js'
 import { expiry } from './expiry.js'
@@ -49,8 +47,8 @@ function bench(name: string, title: string, options: Options, names: readonly st
   return {
     seconds: steps * SECONDS_EACH,
     run: async (tell, ended) => {
-      const directory = mkdtempSync(join(tmpdir(), 'uipvs-bench-'))
-      const remove = () => rmSync(directory, { recursive: true, force: true })
+      const directory = makeDirectory()
+      const remove = () => removeDirectory(directory)
       process.on('exit', remove)
       let current: Measurement = chosen[0]
       let done = 0

@@ -17,9 +17,7 @@
  * nothing by them.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import {
   addNamespace,
@@ -34,6 +32,7 @@ import {
 import { aliveProcess } from '../../lab/processes.js'
 import { setOffload } from '../../native/ethtool.js'
 import { insideNamespace } from '../../native/namespace.js'
+import { makeDirectory, removeDirectory } from '../directory.js'
 import type { WireRules } from './rules.js'
 
 export const HOSTS = ['gen', 'director', 'sink'] as const
@@ -79,7 +78,7 @@ export class Field {
    */
   constructor(rules: WireRules, isLive: boolean) {
     removeStaleFields()
-    this.directory = mkdtempSync(join(tmpdir(), 'uipvs-bench-'))
+    this.directory = makeDirectory()
     const lab = `uipvs-bench-${process.pid}`
     this.#place = { lab, rootless: false, directory: this.directory }
     process.on('exit', this.#atExit)
@@ -196,7 +195,7 @@ export class Field {
     this.#isOpen = false
     process.off('exit', this.#atExit)
     removeNamespaces(this.#place, HOSTS)
-    rmSync(this.directory, { recursive: true, force: true })
+    removeDirectory(this.directory)
   }
 }
 
