@@ -26,7 +26,9 @@ export interface LinuxDirectorOptions {
   readonly wires: readonly DirectorWire[]
   /** As ipvsadm-save(8) writes them. */
   readonly rules: string
-  /** More shell lines, once addresses are there: routes, neighbours, settings. */
+  /** Commands of ip(8) for Linux, of which there may be thousands. */
+  readonly ip?: readonly string[]
+  /** More shell lines: settings. */
   readonly setUp?: readonly string[]
 }
 
@@ -58,6 +60,8 @@ export class LinuxDirector extends Uml {
     const director = new LinuxDirector(options)
     try {
       await director.booted()
+      const ip = (options.ip ?? []).map((line) => `${line}\n`).join('')
+      await director.must(`ip -batch ${await director.file('ip', ip)}`)
       for (const line of options.setUp ?? []) await director.must(line)
       await director.must(`ipvsadm -R < ${await director.file('rules', options.rules)}`)
       return director

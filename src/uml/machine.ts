@@ -83,6 +83,8 @@ export class Uml {
   readonly #name: string
   readonly #child: ChildProcessWithoutNullStreams
   readonly #gone: Promise<void>
+  /** Rejects if it ends by itself, saying so. */
+  readonly failure: Promise<never>
   #text = ''
   #waiting: Waiting | null = null
   #end: UmlError | null = null
@@ -111,6 +113,10 @@ export class Uml {
       this.#child.on('error', (error) => ended(`could not be started: ${error.message}`))
       this.#child.on('close', (code, signal) => ended(`has ended (${signal ?? code})`))
     })
+    this.failure = this.#gone.then(() => {
+      throw this.#end!
+    })
+    this.failure.catch(() => {}) // expected at its end, when nobody waits for it any more
   }
 
   /** Waits until it takes commands; some three seconds. */

@@ -6,6 +6,9 @@ import type { StartOptions } from '../../src/bench/contestants/contestant.js'
 import { CONTESTANTS, namesOf } from '../../src/bench/contestants/index.js'
 import { ipForward, kernelIpvs } from '../../src/bench/contestants/kernel.js'
 import { NotStarted, startProgram } from '../../src/bench/contestants/program.js'
+import { umlIpvs } from '../../src/bench/contestants/uml.js'
+import { Field } from '../../src/bench/wire/field.js'
+import { Generator } from '../../src/bench/wire/generator.js'
 import { DEFAULT_RULES, wireRules } from '../../src/bench/wire/rules.js'
 import { readRules } from '../../src/cli/rules-file.js'
 
@@ -69,6 +72,37 @@ t.test('routing is undone', async (t) => {
     'director: ip neigh del 10.78.0.2 dev out',
   ])
 })
+
+t.test(
+  'Linux in user mode forwards every frame, under the same rules',
+  { skip: umlIpvs.whyNot({} as StartOptions) ?? false },
+  async (t) => {
+    const field = new Field(RULES, false)
+    t.teardown(() => field.close())
+    const { directory } = field
+    const running = await umlIpvs.start({
+      ...{ field, rules: RULES, directory, pinning: [], nodeFlags: [], workers: 1 },
+    })
+    t.ok(running.pids.length > 0)
+    t.equal(await running.rules(), DEFAULT_RULES)
+    const generator = await Generator.start(
+      field,
+      RULES,
+      { flows: 9, bytes: 60, isLive: false },
+      [],
+    )
+    const from = field.counters('sink', 'eth0').received
+    const { offered } = await generator.send(1000, 200, 'socket')
+    // ARP of Linux for its realservers is among them.
+    const came = () => field.counters('sink', 'eth0').received - from
+    while (came() < offered) await new Promise((resolve) => setTimeout(resolve, 20))
+    t.ok(offered > 100 && came() >= offered, `${offered} sent, ${came()} came`)
+    generator.stop()
+    await running.stop()
+    await t.rejects(running.failure, /Linux in user mode has ended/)
+    t.equal(field.output('director', ['nft', 'list', 'tables']), '')
+  },
+)
 
 t.test('a program: ready, stopped, or ended by itself', async (t) => {
   const { field } = noted()

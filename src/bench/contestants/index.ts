@@ -3,6 +3,7 @@ import type { Contestant } from './contestant.js'
 import { generatorAlone, ipForward, kernelIpvs } from './kernel.js'
 import { cAfPacket, cAfXdp } from './limit.js'
 import { uipvsContestants } from './uipvs.js'
+import { umlIpvs } from './uml.js'
 
 const [afXdp, afPacket, libpcap] = uipvsContestants
 
@@ -10,6 +11,7 @@ export const CONTESTANTS: readonly Contestant[] = [
   generatorAlone,
   ipForward,
   kernelIpvs,
+  umlIpvs,
   cAfXdp,
   afXdp,
   cAfPacket,

@@ -139,6 +139,11 @@ export class Field {
     runLines(this.#place, host, lines)
   }
 
+  /** Words before a command that run it in a host. */
+  enter(host: FieldHost): string[] {
+    return enter(this.#place, host)
+  }
+
   /** Runs a command in a host, which must not fail; what it printed. */
   output(host: FieldHost, command: readonly string[], input = ''): string {
     const { status, stdout, stderr } = run([...enter(this.#place, host), ...command], input)
