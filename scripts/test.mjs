@@ -18,7 +18,7 @@ const JOBS = 2
 /** For one file, in seconds, unless the file itself sets another with `t.setTimeout`. */
 const FILE_TIMEOUT_S = 180
 /** Folders whose tests take longest; begun first, so that both processors are busy to the end. */
-const SLOW_FOLDERS = ['test/e2e/', 'test/lab/', 'test/fuzz/', 'test/packaging']
+const SLOW_FOLDERS = ['test/e2e/', 'test/lab/', 'test/fuzz/', 'test/packaging', 'test/docs/lessons']
 const INSIDE_NAMESPACE = 'UIPVS_TEST_NAMESPACE'
 
 /**

@@ -3,42 +3,23 @@
  * `expected/`. UIPVS_UPDATE=1 writes the captures and the expected output again.
  */
 import { spawnSync } from 'node:child_process'
-import {
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { exampleCaptures } from './example-captures.js'
+import { pathWithPrograms } from './path.js'
 
 const FOLDER = 'docs/examples'
-const UIPVS = new URL('../../src/cli/uipvs.js', import.meta.url).pathname
 const LINES_MAX = 40
 const isUpdate = process.env.UIPVS_UPDATE === '1'
 
 const names = readdirSync(FOLDER)
 const programs = names.filter((name) => /\.(sh|mjs)$/.test(name))
 
-/** A folder with a `uipvs` that is the one under test. */
-function makePath(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'uipvs-examples-'))
-  const program = join(folder, 'uipvs')
-  writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' '${UIPVS}' "$@"\n`)
-  chmodSync(program, 0o755)
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  return folder
-}
-
-const folder = makePath()
+const PATH = pathWithPrograms(t)
 
 function run(name: string) {
-  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, UIPVS_CONTROL: '/nowhere' }
+  const env = { ...process.env, PATH, UIPVS_CONTROL: '/nowhere' }
   // By another way than its own folder, since its paths must not depend on where one stands.
   const path = join(process.cwd(), FOLDER, name)
   return name.endsWith('.mjs')
