@@ -6,7 +6,7 @@
  *     ...                                 any number of lines, or within a line any text
  *     client# curl http://192.168.1.110/  in a shell that `uipvs lab --shell client` opened
  *     rs3
- *     rs1# tcpdump -c 1 tcp &             goes on; what stands below appears before the next command
+ *     rs1# tcpdump -c 1 tcp &             goes on; the next command waits for what stands below
  *
  * A command that ends in `\` goes on in the next line.
  */

@@ -1,7 +1,7 @@
 /**
  * The lessons in docs/lessons, done as a student does them: each command as it is written, in its
- * order, in the host that it names; each prints what stands below it. UIPVS_UPDATE=1 writes what was
- * printed into the lessons, for whoever changes them to look through.
+ * order, in the host that it names; each prints what stands below it. UIPVS_UPDATE=1 writes what
+ * was printed into the lessons, for whoever changes them to look through.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * README.zh-CN.md is README.md in Chinese: the same headings, commands, links and list points in the
- * same order. What is changed in one has to be changed in the other.
+ * README.zh-CN.md is README.md in Chinese: the same headings, commands, links and list points in
+ * the same order. What is changed in one has to be changed in the other.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
