@@ -16,7 +16,7 @@ const isUpdate = process.env.UIPVS_UPDATE === '1'
 const names = readdirSync(FOLDER)
 const programs = names.filter((name) => /\.(sh|mjs)$/.test(name))
 
-const PATH = pathWithPrograms(t)
+const PATH = pathWithPrograms()
 
 function run(name: string) {
   const env = { ...process.env, PATH, UIPVS_CONTROL: '/nowhere' }

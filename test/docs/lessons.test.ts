@@ -20,10 +20,19 @@ const FOLDER = 'docs/lessons'
 const AT_ONCE = 3
 const isUpdate = process.env.UIPVS_UPDATE === '1'
 
+const UIPVS = new URL('../../src/cli/uipvs.js', import.meta.url).pathname
+
+/** What has to be ended when this process does, also when it is told to. */
+const open = new Set<() => void>()
+process.on('exit', () => {
+  for (const close of open) close()
+})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1))
+
 const lessons = readdirSync(FOLDER)
   .filter((name) => /^\d\d-.*\.md$/.test(name))
   .sort()
-const PATH = pathWithPrograms(t)
+const PATH = pathWithPrograms()
 
 t.test('what is printed is compared', async (t) => {
   const cases: [expected: string[], printed: string, same: boolean][] = [
@@ -90,11 +99,15 @@ t.test('each command prints what the lesson says', { jobs: AT_ONCE }, async (t) 
       const state = mkdtempSync(join(tmpdir(), 'uipvs-lesson-'))
       const env = { ...process.env, PATH, SHELL: '/bin/bash', UIPVS_LAB_STATE: join(state, 'labs') }
       const terminals = new Map<string, Terminal>()
-      t.teardown(() => {
+      const close = (): void => {
+        open.delete(close)
         for (const terminal of terminals.values()) terminal.close()
-        const down = spawnSync(join(PATH.split(':')[0] ?? '', 'uipvs'), ['lab', 'down'], { env })
+        const down = spawnSync(process.execPath, [UIPVS, 'lab', 'down'], { env })
+        // Where a lab could not be taken away, its state says what is left.
         if (down.status === 0) rmSync(state, { recursive: true })
-      })
+      }
+      open.add(close)
+      t.teardown(close)
       const shellFor = (at: string): Terminal => {
         const found = terminals.get(at)
         if (found !== undefined) return found

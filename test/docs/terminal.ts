@@ -46,11 +46,10 @@ export class Terminal {
     return { printed: this.taken(), status }
   }
 
-  /** Ends the shell and all that it started. */
+  /** Ends the shell and all that it started, which may clean up. */
   close(): void {
-    this.child.stdin?.end()
     try {
-      if (this.child.pid !== undefined) process.kill(-this.child.pid, 'SIGKILL')
+      if (this.child.pid !== undefined) process.kill(-this.child.pid, 'SIGTERM')
     } catch {
       // Nothing of it is left.
     }
