@@ -6,6 +6,7 @@
  * slow minute hits all alike: what a trace costs is the median of these differences.
  */
 import { Region } from '../../balance/region.js'
+import type { Director } from '../../engine/forward.js'
 import { Loop, TICK_INTERVAL_MS } from '../../engine/loop.js'
 import { TRACE_RING_BYTES, TraceWriter } from '../../engine/trace-ring.js'
 import { TraceTap } from '../../engine/trace-tap.js'
@@ -41,6 +42,11 @@ interface Found {
   readonly more: Readonly<Record<string, readonly number[]>>
 }
 
+function tapOf({ filters, rate = 1000 }: Kind, writer: TraceWriter, director: Director): TraceTap {
+  const orders = filters.map((filter, place) => ({ id: place + 1, place, filter, rate }))
+  return new TraceTap(orders, writer, director, 0)
+}
+
 export const tracing: Measurement = {
   name: 'tracing',
   title: 'a frame of an existing connection while its director is traced: CPU ns more than without',
@@ -74,11 +80,10 @@ export const tracing: Measurement = {
     const writer = new TraceWriter(new Region(tableMemory(TRACE_RING_BYTES, false)))
     open({ ...bench, loop }, 0, Number(flows))
     port.preload(inDisorder(Number(flows)))
-    let id = 0
+    // Made once: garbage of theirs would be collected while something else is measured.
+    const taps = new Map(KINDS.map((kind) => [kind.name, tapOf(kind, writer, director)]))
     const measure = (kind: Kind | null): number => {
-      const { filters = [], rate = 1000 } = kind ?? {}
-      const orders = filters.map((filter, place) => ({ id: ++id, place, filter, rate }))
-      loop.tap = kind === null ? null : new TraceTap(orders, writer, director, 0)
+      loop.tap = kind === null ? null : (taps.get(kind.name) ?? null)
       // Some ticks, after which the samplers know the traffic.
       const until = performance.now() + 3 * TICK_INTERVAL_MS
       while (performance.now() < until) loop.breathe()
