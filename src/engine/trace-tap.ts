@@ -44,7 +44,7 @@ export interface TraceOrder {
 }
 
 /** Frames that are compared with a guard or a verdict in a tick, for all traces: 5 ns each. */
-const COMPARED_PER_TICK = 30_000
+const COMPARED_PER_TICK = 20_000
 /** Frames that a trace looks at in a tick. */
 const LOOKED_AT_PER_TICK = 300
 /** Frames of a batch whose heads are kept: no batch is longer than a tick. */

@@ -225,8 +225,8 @@ t.test(
       const { look } = traced(world, [{ filter }])
       const shown: Shown[] = []
       let frames = 0
-      for (let tick = 0; tick < 30; tick++) {
-        for (let breath = 0; breath < 1250; breath++) frames += world.loop.breathe()
+      for (let tick = 0; tick < 15; tick++) {
+        for (let breath = 0; breath < 800; breath++) frames += world.loop.breathe()
         world.now += 10
         shown.push(...look())
       }
