@@ -1,5 +1,5 @@
 /** Times under way, in numbers: what a histogram of nanoseconds says, in µs. */
-import type { Histogram } from 'hdr-histogram-js'
+import { encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js'
 
 export interface Times {
   readonly frames: number
@@ -32,4 +32,9 @@ function microseconds(nanoseconds: number): number {
 export function timesText({ p50, p99, p999, max }: Times): string {
   const us = (value: number) => `${value.toFixed(1)} µs`
   return `p50 ${us(p50)}, p99 ${us(p99)}, p99.9 ${us(p999)}, max ${us(max)}`
+}
+
+/** HdrHistogram's own form, compressed, as text: others can be added to it. */
+export function packed(histogram: Histogram): string {
+  return encodeIntoCompressedBase64(histogram)
 }

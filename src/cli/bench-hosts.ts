@@ -11,7 +11,7 @@ import {
   StampedSender,
   type Stream,
 } from '../bench/stamped-sender.js'
-import { timesOf, timesText } from '../bench/times.js'
+import { packed, timesOf, timesText } from '../bench/times.js'
 import { whoHas } from '../doctor/segment.js'
 import { readAddresses, readInterface } from '../native/interfaces.js'
 import { formatIpv4, formatMac, parseIpv4, parseMac } from '../wire/address.js'
@@ -202,7 +202,9 @@ async function receive(flags: ReceiveFlags): Promise<void> {
     }
     const { latency, ...counts } = received
     const times = latency === null ? null : timesOf(latency)
-    print(flags.json, { ...counts, microseconds: times }, receivedText(received))
+    const histogram = latency === null ? null : packed(latency)
+    const result = { ...counts, microseconds: times, histogram }
+    print(flags.json, result, receivedText(received))
   } finally {
     receiver.close()
   }

@@ -50,8 +50,8 @@ Examples:
 Needs root: it works in network namespaces of its own, and nothing of it remains.
 What the figures mean: docs/benchmarking.md.`
 
-/** Options that `bench all` has too. */
-export function addWireOptions(command: Command): Command {
+/** Who takes part, and under which rules. */
+export function addContestantOptions(command: Command): Command {
   const names = (option: string, what: string, known: readonly string[]) =>
     new Option(`${option} <names>`, what)
       .default(known, known.join(','))
@@ -59,6 +59,13 @@ export function addWireOptions(command: Command): Command {
   return command
     .addOption(names('--opponent', 'who else, with commas between; none for nobody', OPPONENTS))
     .addOption(names('--engine', 'engines of uipvs run, with commas; none for none', ENGINES))
+    .option('--rules <file>', 'for everybody, in the format of ipvsadm-save; - reads stdin')
+    .option('--workers <n>', 'of uipvs run', numberOption('--workers', 1, 64, true), 1)
+}
+
+/** Options that `bench all` has too. */
+export function addWireOptions(command: Command): Command {
+  return addContestantOptions(command)
     .option('--duration <seconds>', 'of a stretch', numberOption('--duration', 0.5, 600), 3)
     .option('--rounds <n>', 'everybody once in each', numberOption('--rounds', 1, 1000, true), 5)
     .option(
@@ -79,8 +86,6 @@ export function addWireOptions(command: Command): Command {
       numberOption('--flows', 1, FLOWS_MAX, true),
       256,
     )
-    .option('--rules <file>', 'for everybody, in the format of ipvsadm-save; - reads stdin')
-    .option('--workers <n>', 'of uipvs run', numberOption('--workers', 1, 64, true), 1)
 }
 
 export function addWireCommand(bench: Command): void {
@@ -122,17 +127,24 @@ export function wireOptions(flags: WireFlags): RaceOptions {
   }
 }
 
-function readWireRules(file: string | undefined): WireRules {
-  const [text, place] =
-    file === undefined
-      ? [DEFAULT_RULES, 'the default']
-      : [readFileSync(file === '-' ? 0 : file, 'utf8'), file === '-' ? 'stdin' : file]
+export function readWireRules(file: string | undefined): WireRules {
+  const text = file === undefined ? DEFAULT_RULES : readFileSync(file === '-' ? 0 : file, 'utf8')
+  return fitting(file, () => wireRules(text, readRules(text, placeOf(file))))
+}
+
+function placeOf(file: string | undefined): string {
+  if (file === undefined) return 'the default'
+  return file === '-' ? 'stdin' : file
+}
+
+/** What `make` makes of rules that fit; says of others why not. */
+export function fitting<T>(file: string | undefined, make: () => T): T {
   try {
-    return wireRules(text, readRules(text, place))
+    return make()
   } catch (error) {
     if (!(error instanceof UnfitRules)) throw error
     throw new CliFailure(
-      `${error.message}, which can't be measured (${place})`,
+      `${error.message}, which can't be measured (${placeOf(file)})`,
       EXIT_FAILED,
       'UDP and TCP services over IPv4 with -g can',
     )

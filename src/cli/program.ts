@@ -59,6 +59,8 @@ export async function createProgram(isWanted: (name: string) => boolean): Promis
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .showSuggestionAfterError(true)
+    // Options behind a command are the command's: `bench` needs it, which has some of its own.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ outputError: () => {} }) // run() prints errors, in our own form
     .addHelpText('after', EXAMPLES)

@@ -2,9 +2,7 @@
  * `uipvs bench wire`: contestants in turns on the same wire, under the same rules. What is measured
  * and what it means: docs/benchmarking.md.
  */
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import type { Contestant, StartOptions } from '../contestants/contestant.js'
 import { CONTESTANTS } from '../contestants/index.js'
 import { NotStarted } from '../contestants/program.js'
@@ -12,6 +10,7 @@ import type { Tell } from '../progress.js'
 import type { Bench, Section } from '../section.js'
 import { Field } from './field.js'
 import { Generator } from './generator.js'
+import { type Pinning, pinnings } from './pinning.js'
 import { racePlots } from './plots.js'
 import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Turn } from './round.js'
 import type { WireRules } from './rules.js'
@@ -50,15 +49,6 @@ const TRIAL_MS_MOST = 1000
 export interface Skipped {
   readonly contestant: string
   readonly reason: string
-}
-
-/** Generator and contestant on different processors, where there are two and taskset(1). */
-function pinnings(): { generator: string[]; contestant: string[] } {
-  const cores = availableParallelism()
-  if (cores < 2 || spawnSync('taskset', ['--version']).status !== 0) {
-    return { generator: [], contestant: [] }
-  }
-  return { generator: ['taskset', '-c', '0'], contestant: ['taskset', '-c', `1-${cores - 1}`] }
 }
 
 export function race(options: RaceOptions): Bench {
@@ -147,7 +137,7 @@ interface Raced {
   readonly turns: readonly Turn[]
   readonly contestants: readonly Contestant[]
   readonly skipped: readonly Skipped[]
-  readonly pinning: ReturnType<typeof pinnings>
+  readonly pinning: Pinning
   readonly whyNotLive: string | null
 }
 
