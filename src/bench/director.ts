@@ -25,15 +25,16 @@ export interface DirectorSetUp {
 
 const UIPVS = new URL('../cli/uipvs.js', import.meta.url).pathname
 
-/** Our director, as `uipvs run` starts it; `options` as that takes them. */
+/** Our director, as `uipvs run` starts it; `options` as that takes them. Gone if `over` rejects. */
 export async function setUpUipvs(
   interfaces: readonly string[],
   rules: string,
   options: readonly string[],
+  over: Promise<never>,
 ): Promise<DirectorSetUp> {
   const arms = interfaces.flatMap((name) => ['-i', name])
   const child = spawn(process.execPath, [UIPVS, 'run', ...arms, '--rules', '-', ...options], {
-    stdio: ['pipe', 'pipe', 'inherit'],
+    stdio: ['pipe', 'ignore', 'pipe'],
     // Ctrl-C is for us: it ends when its last figures are told.
     detached: true,
   })
@@ -41,7 +42,12 @@ export async function setUpUipvs(
   child.stdin!.end(rules)
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
   process.on('exit', () => child.kill('SIGTERM'))
-  await Promise.race([isReady(child), ended.then(() => failed())])
+  try {
+    await Promise.race([isReady(child), ended.then(() => failed()), over])
+  } catch (error) {
+    child.kill('SIGTERM')
+    throw error
+  }
   const failure = ended.then(() => failed())
   failure.catch(() => {})
   return {
@@ -59,14 +65,14 @@ function failed(): never {
 
 function isReady(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       process.stderr.write(text)
       if (text.includes(' ready: ')) resolve()
     })
   })
 }
 
-/** IPVS of this machine's kernel, the VIPs on `interfaces[0]`. Rules that are there already stay. */
+/** IPVS of this machine's kernel, the VIPs on `interfaces[0]`; not if it has rules already. */
 export async function setUpKernel(
   interfaces: readonly string[],
   rules: string,

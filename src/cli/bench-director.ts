@@ -73,8 +73,12 @@ export async function direct(flags: DirectorFlags, bench: Command): Promise<void
   try {
     setUp = await (director === 'kernel'
       ? setUpKernel(interfaces, rules.text, rules.vips)
-      : setUpUipvs(interfaces, rules.text, runOptions(flags)))
+      : setUpUipvs(interfaces, rules.text, runOptions(flags), ended))
   } catch (error) {
+    if (error instanceof Ended) {
+      process.exitCode = error.status
+      return
+    }
     if (!(error instanceof NoDirector)) throw error
     throw new CliFailure(error.message, EXIT_FAILED)
   }
