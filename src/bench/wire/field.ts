@@ -156,11 +156,6 @@ export class Field {
     this.output(host, ['ip', '-batch', '-'], commands.map((each) => `${each}\n`).join(''))
   }
 
-  /** The words before a command that make it run in a host. */
-  enter(host: FieldHost): string[] {
-    return enter(this.#place, host)
-  }
-
   /** Starts a program in a host, out of reach of the terminal's Ctrl-C. */
   spawn(host: FieldHost, words: readonly string[]): Child {
     const [program, ...args] = [...enter(this.#place, host), ...words]
