@@ -17,7 +17,7 @@ t.setTimeout(300_000)
 
 const FOLDER = 'docs/lessons'
 /** Lessons at a time: most of one is waiting. */
-const AT_ONCE = 3
+const AT_ONCE = 4
 const isUpdate = process.env.UIPVS_UPDATE === '1'
 
 const UIPVS = new URL('../../src/cli/uipvs.js', import.meta.url).pathname
