@@ -2,11 +2,16 @@
 import { ControlClient, Unreachable } from '../control/client.js'
 import type { DestinationListing, ServiceListing, TableListing } from '../control/listing.js'
 import { loadRawSocket, probeEcho } from '../lab/raw-probe.js'
-import { type KernelAddress, readAddresses } from '../native/interfaces.js'
+import { REALSERVERS } from '../lab/topology.js'
+import { type KernelAddress, readAddresses, readInterface } from '../native/interfaces.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
-import { probeService, whoHas } from './segment.js'
+import { flagOf, nameOf } from './rules.js'
+import { probeService, probeSize, whoHas } from './segment.js'
 
 const ECHO_PATIENCE_MS = 1000
+const ECHO_BYTES_SMALL = 84
+/** Of PPPoE, GRE, VXLAN, many tunnels, and the least that IPv6 asks for; largest first. */
+const USUAL_MTUS = [9000, 1500, 1492, 1476, 1450, 1400, 1280]
 
 /** The director's rules; null if none runs here. */
 export async function readTable(controlPath: string): Promise<TableListing | null> {
@@ -27,47 +32,6 @@ export function vipsOf(table: TableListing): string[] {
     'address' in service ? service.address : [],
   )
   return [...new Set(vips)].sort((a, b) => Number(a.includes(':')) - Number(b.includes(':')))
-}
-
-/** Sync daemons are kept and listed, as scripts expect, and send nothing. */
-export function checkDaemons(table: TableListing): Finding[] {
-  return table.daemons.map(({ role }) => {
-    const why = 'nothing is synchronised: no other director learns connections from this one'
-    return note(
-      'sync-daemon',
-      `a ${role} daemon does nothing`,
-      why,
-      `uipvsadm --stop-daemon ${role}`,
-    )
-  })
-}
-
-/** Direct Routing cannot translate ports, and does no other method. Seen in the rules alone. */
-export function checkRules(table: TableListing): Finding[] {
-  const findings: Finding[] = []
-  for (const listing of table.services) {
-    const { service, destinations } = listing
-    if (!('address' in service)) continue
-    const name = nameOf(listing)
-    for (const { address, port, method } of destinations) {
-      const flags = `${flagOf(listing)} ${name} -r ${bracketed(address)}:${port}`
-      if (method !== 'route') {
-        const why = 'the director only routes directly; such a destination gets nothing'
-        const fix = `uipvsadm -e ${flags} -g`
-        findings.push(problem('method', `${address} at ${name} is reached by ${method}`, why, fix))
-      } else if (service.port !== 0 && port !== service.port) {
-        const why = 'the packet arrives with the port of the VIP: Direct Routing translates nothing'
-        const right = `${flagOf(listing)} ${name} -r ${bracketed(address)}:${service.port} -g`
-        const fix = `uipvsadm -d ${flags}; uipvsadm -a ${right}`
-        findings.push(problem('port', `${address}:${port} serves ${name}`, why, fix))
-      }
-    }
-  }
-  if (findings.length > 0) return findings
-  const count = table.services.length
-  return [
-    ok('rules', `${count} services, all directly routed, ports equal`, 'DR translates nothing'),
-  ]
 }
 
 /**
@@ -106,39 +70,120 @@ export async function checkRealservers(
     const why = 'realservers are asked from an address of the segment'
     return [skipped('realservers', `${interfaceName} has no IPv4 address of a network`, why)]
   }
+  const segment: Segment = { interfaceName, from, macs: new Map() }
   const addresses = new Set(
     table.services.flatMap((service) => service.destinations.map(({ address }) => address)),
   )
-  const macs = new Map<string, string>()
-  for (const address of addresses) {
-    if (address.includes(':')) continue
-    const answered = await whoHas(interfaceName, address, from)
-    const [mac] = answered
-    if (mac !== undefined) macs.set(address, mac)
-    findings.push(judgeAlive(address, answered), ...(await echo(address)))
-  }
-  for (const listing of table.services) {
-    for (const destination of listing.destinations) {
-      const mac = macs.get(destination.address)
-      if (mac !== undefined)
-        findings.push(...(await ask(listing, destination, mac, interfaceName, from)))
-    }
-  }
+  // All at once: most of it is waiting for answers.
+  const alive = [...addresses]
+    .filter((address) => !address.includes(':'))
+    .map((address) => meet(address, segment))
+  findings.push(...(await Promise.all(alive)).flat())
+  const asked = table.services.flatMap((listing) =>
+    listing.destinations
+      .filter(({ address }) => !address.includes(':'))
+      .map((destination) =>
+        segment.macs.has(destination.address)
+          ? ask(listing, destination, segment)
+          : judgeDead(listing, destination, table, segment),
+      ),
+  )
+  findings.push(...(await Promise.all(asked)).flat())
   return findings
+}
+
+/** Where realservers are asked, and the MAC addresses of those that are there. */
+interface Segment {
+  readonly interfaceName: string
+  readonly from: string
+  readonly macs: Map<string, string>
+}
+
+/** Is it there, and what does it take? Its MAC address goes to those of the segment. */
+async function meet(address: string, segment: Segment): Promise<Finding[]> {
+  const answered = await whoHas(segment.interfaceName, address, segment.from)
+  const [mac] = answered
+  if (mac === undefined) return []
+  segment.macs.set(address, mac)
+  const others = await Promise.all([echo(address), size(address, mac, segment)])
+  return [judgeAlive(address, answered), ...others.flat()]
 }
 
 function judgeAlive(address: string, macs: readonly string[]): Finding {
   const why = 'the director finds a realserver by ARP for its own address'
   if (macs.length === 1) return ok('realserver', `${address} is at ${macs[0]}`, why)
-  if (macs.length === 0) {
-    return problem('realserver', `nobody answers ARP for ${address}`, why, `arping ${address}`)
-  }
   return problem(
     'realserver',
     `${address} is at ${macs.join(' and ')}`,
     'two machines have the same address',
     `ip addr del ${address}/… dev …   # on one of them`,
   )
+}
+
+/** Down, or never there: a wrong address in the rule. Then who was meant may be known. */
+async function judgeDead(
+  listing: ServiceListing,
+  { address, port }: DestinationListing,
+  table: TableListing,
+  segment: Segment,
+): Promise<Finding> {
+  const why = 'the director finds a realserver by ARP for its own address'
+  const name = nameOf(listing)
+  const found = `nobody answers ARP for ${address}, which is to serve ${name}`
+  const meant = await meantBy(listing, table, segment)
+  if (meant === null) return problem('realserver', found, why, `arping ${address}`)
+  const rule = `${flagOf(listing)} ${name} -r`
+  return problem(
+    'realserver',
+    `${found}; ${meant} would serve it, and has no rule`,
+    why,
+    `uipvsadm -d ${rule} ${address}:${port}; uipvsadm -a ${rule} ${meant}:${port} -g`,
+  )
+}
+
+/** The one realserver of the VIP's other services that serves this one and is not in its rules. */
+async function meantBy(
+  listing: ServiceListing,
+  table: TableListing,
+  segment: Segment,
+): Promise<string | null> {
+  const { service } = listing
+  if (!('address' in service) || service.protocol !== 'tcp' || service.port === 0) return null
+  const vip = service.address
+  const here = listing.destinations.map(({ address }) => address)
+  const others = table.services.flatMap((other) =>
+    'address' in other.service && other.service.address === vip ? other.destinations : [],
+  )
+  const able: string[] = []
+  for (const address of new Set(others.map((other) => other.address))) {
+    const mac = segment.macs.get(address)
+    if (mac === undefined || here.includes(address)) continue
+    const answer = await probeService({ ...segment, mac, vip, port: service.port })
+    if (answer === 'open') able.push(address)
+  }
+  return able.length === 1 ? able[0]! : null
+}
+
+/** What fits the director's arm, the director sends: it must fit a realserver's too. */
+async function size(address: string, mac: string, segment: Segment): Promise<Finding[]> {
+  const why = 'what is longer is dropped there without a word: requests hang, small ones work'
+  const { mtu } = readInterface(segment.interfaceName)
+  const passes = (bytes: number) => probeSize({ ...segment, mac, address, bytes })
+  const whole = `${address} takes packets of ${mtu} bytes`
+  if (await passes(mtu)) return [ok('path-mtu', whole, why)]
+  if (!(await passes(ECHO_BYTES_SMALL))) return [skipped('path-mtu', `${address}: no echo`, why)]
+  let largest = ECHO_BYTES_SMALL
+  for (const bytes of USUAL_MTUS) {
+    if (bytes < mtu && bytes > largest && (await passes(bytes))) largest = bytes
+  }
+  return [
+    problem(
+      'path-mtu',
+      `${address} takes no packet of ${mtu} bytes; one of ${largest} it takes`,
+      why,
+      `ip link set eth0 mtu ${mtu}   # on ${address}, by the name of its interface, or on a switch`,
+    ),
+  ]
 }
 
 async function echo(address: string): Promise<Finding[]> {
@@ -154,39 +199,32 @@ async function echo(address: string): Promise<Finding[]> {
 async function ask(
   listing: ServiceListing,
   { address }: DestinationListing,
-  mac: string,
-  interfaceName: string,
-  from: string,
+  segment: Segment,
 ): Promise<Finding[]> {
   const { service } = listing
   if (!('address' in service) || service.protocol !== 'tcp') return []
   if (service.address.includes(':') || service.port === 0) return []
   const vip = service.address
-  const answer = await probeService({ interfaceName, from, mac, vip, port: service.port })
+  const mac = segment.macs.get(address)!
+  const answer = await probeService({ ...segment, mac, vip, port: service.port })
   const name = nameOf(listing)
   if (answer === 'open') return [ok('serves-vip', `${address} serves ${name}`, 'as it should')]
   if (answer === 'closed') {
     const why = 'it has the VIP, but nobody listens there: clients are refused'
-    const where = `${vip} or 0.0.0.0, port ${service.port}`
-    const fix = `ss -ltn   # on ${address}: the server must listen on ${where}`
+    const fix = serveLine(address, vip, service.port)
     return [problem('serves-vip', `${address} refuses ${name}`, why, fix)]
   }
-  const why = 'it does not have the VIP on lo, or a packet filter drops it: clients hang'
+  const why =
+    'it does not have the VIP on lo, or filters, or has no way back: clients hang; ' +
+    `on it, uipvs doctor --realserver --vip ${vip} tells which`
   const fix = `uipvs realserver up --vip ${vip}   # on ${address}`
   return [problem('serves-vip', `${address} is silent about ${name}`, why, fix)]
 }
 
-function bracketed(address: string): string {
-  return address.includes(':') ? `[${address}]` : address
-}
-
-function nameOf({ service }: ServiceListing): string {
-  return 'address' in service
-    ? `${bracketed(service.address)}:${service.port}`
-    : `fwmark ${service.fwmark}`
-}
-
-function flagOf({ service }: ServiceListing): string {
-  if (!('address' in service)) return `-f ${service.fwmark}`
-  return { tcp: '-t', udp: '-u', sctp: '--sctp-service' }[service.protocol]
+/** Who starts a server we cannot know, except in our own lab (its shells have UIPVS_LAB). */
+function serveLine(address: string, vip: string, port: number): string {
+  const host = REALSERVERS.find(({ rip }) => rip === address)
+  const ours = process.env.UIPVS_LAB
+  if (ours !== undefined && host !== undefined) return `uipvs lab serve ${host.name} --name ${ours}`
+  return `ss -ltn   # on ${address}: the server must listen on ${vip} or 0.0.0.0, port ${port}`
 }

@@ -1,26 +1,15 @@
-/** The whole examination, of a director or of a realserver. */
-import { readAddresses, readRoutes } from '../native/interfaces.js'
-import { observe } from '../realserver/machine.js'
-import { checkRealserver } from '../realserver/plan.js'
-import {
-  checkDaemons,
-  checkIpv6Sender,
-  checkRealservers,
-  checkRules,
-  readTable,
-  vipsOf,
-} from './balanced.js'
+/** The whole examination of a director, or of another host that looks at its segment. */
+import type { TableListing } from '../control/listing.js'
+import { readAddresses, readNeighbour } from '../native/interfaces.js'
+import { checkIpv6Sender, checkRealservers, readTable, vipsOf } from './balanced.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
 import { checkCapabilities, checkLimits, checkPackages, checkPrograms } from './host.js'
-import {
-  checkInterfaceUp,
-  checkKernelAndVip,
-  checkMtu,
-  checkOffloads,
-  checkReversePath,
-} from './kernel.js'
+import { checkInterfaceUp, checkKernelAndVip, checkMtu, checkOffloads } from './kernel.js'
+import { checkDaemons, checkRules } from './rules.js'
 import { whoHas, whoHas6 } from './segment.js'
 import { checkXdp } from './xdp.js'
+
+const ARP = 'arp-answers'
 
 export interface DirectorExamination {
   readonly interfaces: readonly string[]
@@ -46,13 +35,22 @@ export async function examineDirector(options: DirectorExamination): Promise<Fin
     if (engine === 'auto' || engine === 'af_xdp') findings.push(checkXdp(name, engine))
   }
   if (interfaces.length > 0) findings.push(checkMtu(interfaces))
-  for (const vip of vips) {
-    findings.push(...checkKernelAndVip(vip))
-    for (const name of interfaces) {
-      if (hasNetRaw) findings.push(await checkArpAnswers(name, vip, table !== null))
-    }
+  const own = readAddresses()
+  let isElsewhere = false
+  const asked = vips.map((vip) =>
+    Promise.all(hasNetRaw ? interfaces.map((name) => askSegment(name, vip)) : []),
+  )
+  for (const [i, vip] of vips.entries()) {
+    const isHere = table !== null || own.some(({ address }) => address === vip)
+    const answers = await asked[i]!
+    // Another machine has it: this one may be a router, whose kernel is none of our business.
+    const isOfOther = !isHere && answers.some(({ macs }) => macs !== null && macs.length > 0)
+    if (isOfOther) isElsewhere = true
+    else findings.push(...checkKernelAndVip(vip))
+    findings.push(...answers.flatMap((answer) => judgeAnswers(answer, isHere, table)))
   }
   if (table === null) {
+    if (isElsewhere) return findings
     const why = 'without it nothing is forwarded'
     findings.push(
       note('director', `no director answers at ${controlPath}`, why, 'uipvs run -i DEV'),
@@ -66,50 +64,73 @@ export async function examineDirector(options: DirectorExamination): Promise<Fin
   return findings
 }
 
-/** `interfaceName` by default the one of the default route. */
-export async function examineRealserver(
-  vips: readonly string[],
-  interfaceName?: string,
-): Promise<Finding[]> {
-  const arrives =
-    interfaceName ??
-    readRoutes().find((route) => route.family === 4 && route.prefixLength === 0)?.interface
-  const findings = vips.flatMap((vip) => checkRealserver(vip, observe()))
-  if (arrives === undefined) {
-    const why = 'strict filtering may drop clients'
-    findings.push(
-      skipped('rp-filter', 'no default route, no -i', why, 'uipvs doctor --realserver -i DEV'),
-    )
-    return findings
-  }
-  return [...findings, checkInterfaceUp(arrives), checkReversePath(arrives)]
+interface Answers {
+  readonly name: string
+  readonly vip: string
+  /** Who answers ARP, or neighbour discovery, for the VIP; null if it could not be asked. */
+  readonly macs: readonly string[] | null
+}
+
+async function askSegment(name: string, vip: string): Promise<Answers> {
+  const family = vip.includes(':') ? 6 : 4
+  const from = readAddresses().find(
+    (a) => a.interface === name && a.family === family && a.address !== vip,
+  )?.address
+  if (family === 4) return { name, vip, macs: await whoHas(name, vip, from) }
+  return { name, vip, macs: from === undefined ? null : await whoHas6(name, vip, from) }
 }
 
 /**
- * Who answers ARP, or neighbour discovery, for the VIP? On the director, which has the VIP (in its
- * kernel, or in uipvs) and does not hear itself: nobody else. On any other machine of the segment:
- * exactly one.
+ * On the director, which has the VIP (in its kernel, or in uipvs) and does not hear itself, nobody
+ * else may answer for it. On any other machine of the segment: exactly one.
  */
-async function checkArpAnswers(name: string, vip: string, runs: boolean): Promise<Finding> {
+function judgeAnswers(
+  { name, vip, macs }: Answers,
+  isDirector: boolean,
+  table: TableListing | null,
+): Finding[] {
   const why = 'who answers ARP (or ND) for the VIP gets its clients: only the director may'
-  const own = readAddresses()
-  const isDirector = runs || own.some(({ address }) => address === vip)
-  const family = vip.includes(':') ? 6 : 4
-  const from = own.find(
-    (a) => a.interface === name && a.family === family && a.address !== vip,
-  )?.address
-  if (family === 6 && from === undefined) {
-    return skipped('arp-answers', `${name} has no IPv6 address to ask from`, why)
+  if (macs === null) {
+    return [skipped(ARP, `${name} has no IPv6 address to ask from`, why)]
   }
-  const macs = family === 6 ? await whoHas6(name, vip, from!) : await whoHas(name, vip, from)
-  const silence = `uipvs realserver up --vip ${vip}   # on each of them; the VIP belongs on lo`
+  const silence = `uipvs realserver up --vip ${vip}`
+  const each = `${silence}   # on each of them; the VIP belongs on lo`
   if (isDirector) {
-    return macs.length === 0
-      ? ok('arp-answers', `nobody but this director answers for ${vip} on ${name}`, why)
-      : problem('arp-answers', `${macs.join(', ')} answers for ${vip} on ${name} too`, why, silence)
+    if (macs.length === 0) {
+      return [ok(ARP, `nobody but this director answers for ${vip} on ${name}`, why)]
+    }
+    return macs.map((mac) => {
+      const address = addressAt(mac, table)
+      const who = address === undefined ? mac : `${address} (${mac})`
+      const fix = address === undefined ? each : `${silence}   # on ${address}; it belongs on lo`
+      return problem(ARP, `${who} answers for ${vip} on ${name} too`, why, fix)
+    })
   }
-  if (macs.length === 1) return ok('arp-answers', `${macs[0]} answers for ${vip} on ${name}`, why)
-  return macs.length === 0
-    ? problem('arp-answers', `nobody answers for ${vip} on ${name}`, why, `uipvs run -i ${name}`)
-    : problem('arp-answers', `${macs.join(', ')} answer for ${vip} on ${name}`, why, silence)
+  const [mac] = macs
+  if (mac === undefined) {
+    const found = `nobody answers for ${vip} on ${name}`
+    return [problem(ARP, found, why, `uipvs run -i ${name}`)]
+  }
+  if (macs.length > 1) {
+    const found = `${macs.join(', ')} answer for ${vip} on ${name}`
+    return [problem(ARP, found, why, each)]
+  }
+  return [ok(ARP, `${mac} answers for ${vip} on ${name}`, why), checkNeighbour(name, vip, mac)]
+}
+
+/** Which realserver has this MAC address, as far as the director has learnt. */
+function addressAt(mac: string, table: TableListing | null): string | undefined {
+  const all = table?.services.flatMap(({ destinations }) => destinations) ?? []
+  return all.find((destination) => destination.mac === mac)?.address
+}
+
+/** Whether this host sends what is for the VIP to the one who answers for it. */
+function checkNeighbour(name: string, vip: string, mac: string): Finding {
+  const why = 'what this host sends to the VIP goes to the MAC address that it remembers'
+  const known = readNeighbour(name, vip)
+  if (known === null || known.mac === mac) {
+    return ok('neighbour', `nothing else is remembered of ${vip} on ${name}`, why)
+  }
+  const found = `${vip} is at ${known.mac} here (${known.state}), and ${mac} answers for it`
+  return problem('neighbour', found, why, `ip neigh del ${vip} dev ${name}`)
 }

@@ -1,6 +1,6 @@
 /** What this machine's kernel does beside us: addresses, forwarding, offloads, reverse paths. */
 import { hasLargeReceive, hasOffload } from '../native/ethtool.js'
-import { readAddresses, readInterface, readRoutes, runTool } from '../native/interfaces.js'
+import { readAddresses, readInterface, runTool } from '../native/interfaces.js'
 import { readSysctl } from '../realserver/machine.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
 import { findProgram } from './host.js'
@@ -26,18 +26,23 @@ function isGuarded(vip: string): boolean | null {
 /** The kernel takes part in what the director does, unless the guard stands before it. */
 export function checkKernelAndVip(vip: string): Finding[] {
   const place = readAddresses().find(({ address }) => address === vip)
-  const forwards = readSysctl(
-    vip.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward',
-  )
+  const forwarding = vip.includes(':') ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward'
+  const forwards = readSysctl(forwarding)
   const held = place === undefined ? 'is no address of this kernel' : `is on ${place.interface}`
   // What is addressed to the kernel itself it does not route.
   const routes = forwards === '1' && place === undefined
   const guarded = isGuarded(vip)
-  const judge = (id: string, exposed: boolean, found: string, why: string): Finding => {
+  const judge = (
+    id: string,
+    exposed: boolean,
+    found: string,
+    why: string,
+    line: string,
+  ): Finding => {
     if (!exposed) return ok(id, found, why)
     if (guarded === true) return ok(id, `${found}, and the guard stands`, why)
     if (guarded === null) return skipped(id, `${found}; nft may not be asked`, why, 'use sudo')
-    const fix = 'uipvs run -i DEV   # sets up its guard, needs nft and CAP_NET_ADMIN'
+    const fix = `${line}   # or uipvs run with its guard, which needs nft and CAP_NET_ADMIN`
     return problem(id, `${found}, without guard`, why, fix)
   }
   return [
@@ -46,12 +51,14 @@ export function checkKernelAndVip(vip: string): Finding[] {
       place !== undefined,
       `${vip} ${held}`,
       'the kernel answers what the director forwards: resets, port unreachable',
+      `ip addr del ${vip}/${place?.prefixLength} dev ${place?.interface}`,
     ),
     judge(
       'ip-forward',
       routes,
       `forwarding is ${forwards ?? 'unknown'}`,
       'with ip_forward the kernel routes the same packets a second time',
+      `sysctl -w ${forwarding}=0`,
     ),
   ]
 }
@@ -96,30 +103,4 @@ export function checkInterfaceUp(name: string): Finding {
     )
   }
   return ok('interface', `${name} is up, ${mac}`, why)
-}
-
-/**
- * On a realserver. Strict filtering (1) drops a packet whose source would be answered by another
- * interface. That happens when clients come by one interface and answers leave by another.
- */
-export function checkReversePath(interfaceName: string): Finding {
-  const why = 'strict rp_filter drops clients whose answers leave by another interface'
-  const values = ['all', interfaceName].map((name) =>
-    Number(readSysctl(`net.ipv4.conf.${name}.rp_filter`) ?? 0),
-  )
-  // The kernel takes the larger of the two (ip-sysctl.rst); 2 is loose.
-  const effective = Math.max(...values)
-  const way = readRoutes().find(
-    (route) => route.family === 4 && route.table === 'main' && route.prefixLength === 0,
-  )
-  if (effective !== 1) return ok('rp-filter', `rp_filter is ${effective}`, why)
-  if (way === undefined || way.interface === interfaceName) {
-    return ok('rp-filter', `rp_filter is 1, and answers leave by ${interfaceName}`, why)
-  }
-  return problem(
-    'rp-filter',
-    `rp_filter is 1, frames come by ${interfaceName}, answers leave by ${way.interface}`,
-    why,
-    `sysctl -w net.ipv4.conf.${interfaceName}.rp_filter=2`,
-  )
 }

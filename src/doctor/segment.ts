@@ -1,7 +1,7 @@
 /**
  * Questions put to the segment with frames of our own making: who has this address (ARP, neighbour
- * discovery), and would
- * this realserver take a connection to the VIP if a director sent it one?
+ * discovery), would this realserver take a connection to the VIP if a director sent it one, and a
+ * packet of this size?
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FrameSocket } from '../native/frame-socket.js'
@@ -9,6 +9,7 @@ import { formatIpv4, formatMac, parseIpv4, parseIpv6 } from '../wire/address.js'
 import * as arp from '../wire/arp.js'
 import { build, viewOf } from '../wire/build.js'
 import * as ethernet from '../wire/ethernet.js'
+import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
@@ -23,6 +24,7 @@ const POLL_MS = 2
 const REQUESTS = 3
 const INTERVAL_MS = 150
 const PROBE_PATIENCE_MS = 1000
+const SIZE_PATIENCE_MS = 300
 
 /** From the ports that the kernel gives to nobody by itself (net.ipv4.ip_local_port_range). */
 const PROBE_PORT_FIRST = 20_000
@@ -182,6 +184,52 @@ export async function probeService(probe: ServiceProbe): Promise<ServiceAnswer> 
     const result = heard[0] ?? 'silent'
     if (result === 'open') socket.send(frameWith('R', 2))
     return result
+  } finally {
+    socket.close()
+  }
+}
+
+export interface SizeProbe {
+  readonly interfaceName: string
+  readonly from: string
+  readonly mac: string
+  readonly address: string
+  /** Of the whole IP packet. */
+  readonly bytes: number
+}
+
+/** Whether an echo request of this size is answered. Not to be fragmented, as the director is. */
+export async function probeSize(probe: SizeProbe): Promise<boolean> {
+  const { address, from, bytes } = probe
+  const socket = new FrameSocket(probe.interfaceName)
+  const identifier = 1 + Math.floor(Math.random() * 0xfffe)
+  const request = build({
+    ethernet: { source: socket.interface.mac, destination: probe.mac },
+    ipv4: { source: from, destination: address, df: true },
+    icmp: { type: icmp.TYPE_ECHO_REQUEST, identifier, sequence: 1 },
+    payload: bytes - ipv4.HEADER_BYTES_MIN - icmp.HEADER_BYTES,
+  })
+  let isAnswered = false
+  const isAnswer = (view: DataView): boolean => {
+    const at = ethernet.HEADER_BYTES
+    if (ethernet.type(view, 0) !== ethernet.ETH_P_IP) return false
+    if (!ipv4.isWellFormed(view, at, view.byteLength)) return false
+    if (formatIpv4(ipv4.source(view, at)) !== address) return false
+    if (ipv4.protocol(view, at) !== ipv4.PROTO_ICMP) return false
+    const message = at + ipv4.headerBytes(view, at)
+    if (view.byteLength < message + icmp.HEADER_BYTES) return false
+    isAnswered =
+      icmp.type(view, message) === icmp.TYPE_ECHO_REPLY &&
+      view.getUint16(message + 4) === identifier
+    return isAnswered
+  }
+  try {
+    // One may be lost before the other side knows our MAC address.
+    for (let i = 0; i < 2 && !isAnswered; i++) {
+      socket.send(request)
+      await listen(socket, SIZE_PATIENCE_MS, isAnswer)
+    }
+    return isAnswered
   } finally {
     socket.close()
   }

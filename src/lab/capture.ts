@@ -11,6 +11,25 @@ export interface CapturedFrame {
   readonly bytes: Buffer
 }
 
+async function startProgram(
+  lab: Lab,
+  place: Namespace,
+  words: readonly string[],
+): Promise<LabProcess> {
+  // Numbers are those of this process; the log of another one's capture is not ours.
+  const role = `capture-${place}-${process.pid}-${lab.nextNumber()}`
+  const program = lab.start(place, role, [process.execPath, PROGRAMS.capture, ...words])
+  await lab.untilReady(program, () => /^listening .*\n/.test(lab.log(role)))
+  return program
+}
+
+/** What a program has said in all: its heading, and its lines. */
+function stopProgram(lab: Lab, program: LabProcess): { heading: string; lines: string[] } {
+  lab.stop(program)
+  const [heading = '', ...lines] = lab.log(program.role).trim().split('\n')
+  return { heading, lines }
+}
+
 export class Capture {
   readonly #lab: Lab
   readonly #program: LabProcess
@@ -22,7 +41,7 @@ export class Capture {
 
   /** Returns when frames are being caught. */
   static async start(lab: Lab, host: Host, interfaceName = 'eth0'): Promise<Capture> {
-    return await Capture.#start(lab, host, [interfaceName])
+    return new Capture(lab, await startProgram(lab, host, [interfaceName]))
   }
 
   /**
@@ -30,24 +49,38 @@ export class Capture {
    * that host do not see. Frames of the host with the MAC address `mac` count as outgoing.
    */
   static async ofWire(lab: Lab, host: Host, mac: string): Promise<Capture> {
-    return await Capture.#start(lab, 'segment', [host, mac])
-  }
-
-  static async #start(lab: Lab, place: Namespace, words: readonly string[]): Promise<Capture> {
-    const role = `capture-${place}-${lab.nextNumber()}`
-    const command = [process.execPath, PROGRAMS.capture, ...words]
-    const program = lab.start(place, role, command)
-    await lab.untilReady(program, () => /^listening .*\n/.test(lab.log(role)))
-    return new Capture(lab, program)
+    return new Capture(lab, await startProgram(lab, 'segment', [host, mac]))
   }
 
   stop(): CapturedFrame[] {
-    this.#lab.stop(this.#program)
-    const [heading, ...lines] = this.#lab.log(this.#program.role).trim().split('\n')
-    const ownMac = Buffer.from(heading!.slice('listening '.length).replaceAll(':', ''), 'hex')
+    const { heading, lines } = stopProgram(this.#lab, this.#program)
+    const ownMac = Buffer.from(heading.slice('listening '.length).replaceAll(':', ''), 'hex')
     return lines.map((line) => {
       const bytes = Buffer.from(line, 'hex')
       return { outgoing: ownMac.compare(bytes, 6, 12) === 0, bytes }
+    })
+  }
+}
+
+/** All frames on the wires of several hosts of the segment, seen from the switch. */
+export class SegmentCapture {
+  readonly #lab: Lab
+  readonly #program: LabProcess
+
+  private constructor(lab: Lab, program: LabProcess) {
+    this.#lab = lab
+    this.#program = program
+  }
+
+  static async start(lab: Lab, hosts: readonly Host[]): Promise<SegmentCapture> {
+    return new SegmentCapture(lab, await startProgram(lab, 'segment', ['--ports', ...hosts]))
+  }
+
+  stop(): { readonly host: string; readonly bytes: Buffer }[] {
+    const { lines } = stopProgram(this.#lab, this.#program)
+    return lines.map((line) => {
+      const [host = '', hex = ''] = line.split(' ')
+      return { host, bytes: Buffer.from(hex, 'hex') }
     })
   }
 }

@@ -1,14 +1,19 @@
 /**
  * What asks in the lab's client where no tool of the system does: `node client-program.js
  * REQUESTS`, with REQUESTS a JSON array of {service, address, port, payload?}. Prints one line of
- * JSON for each, in order: {text, milliseconds, port} (port: the client's own), or {error}.
+ * JSON for each, in order: {text, milliseconds, port} (port: the client's own), or {error}. With
+ * `--at-once` behind it none waits for the answer to the one before, and TCP ports are taken at
+ * random: the kernel gives the same ones again soon, and for two minutes the director keeps a port
+ * that it knows with the realserver that it had.
  */
+import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
 
 export interface ClientRequest {
   /**
-   * `banner`: the first line that a TCP server sends. `http`: the body of `/`. `udp`: one answer.
+   * `banner`: the first line that a TCP server sends. `http`: the body of `/`, or with a payload
+   * what is said to its upload. `udp`: one answer.
    */
   readonly service: 'banner' | 'http' | 'udp'
   readonly address: string
@@ -20,11 +25,22 @@ export type ClientAnswer =
   | { readonly text: string; readonly milliseconds: number; readonly port: number }
   | { readonly error: string }
 
-const PATIENCE_MS = 3000
+/** net.ipv4.ip_local_port_range, as Linux comes. */
+const EPHEMERAL_PORTS = [32_768, 61_000] as const
 
-function askTcp(request: ClientRequest): Promise<{ text: string; port: number }> {
+/** A first SYN that was lost is sent again after a second. */
+const PATIENCE_MS = 2000
+
+function askTcp(
+  request: ClientRequest,
+  localPort?: number,
+): Promise<{ text: string; port: number }> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: request.address, port: request.port })
+    const socket = connect({
+      host: request.address,
+      port: request.port,
+      ...(localPort === undefined ? {} : { localPort }),
+    })
     let received = ''
     let port = 0
     socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no answer')))
@@ -32,7 +48,12 @@ function askTcp(request: ClientRequest): Promise<{ text: string; port: number }>
     socket.on('connect', () => {
       port = socket.localPort ?? 0
       if (request.service === 'http') {
-        socket.write(`GET / HTTP/1.1\r\nHost: ${request.address}\r\nConnection: close\r\n\r\n`)
+        const head = `Host: ${request.address}\r\nConnection: close\r\n`
+        socket.write(
+          request.payload === undefined
+            ? `GET / HTTP/1.1\r\n${head}\r\n`
+            : `POST / HTTP/1.1\r\n${head}Content-Length: ${request.payload.length}\r\n\r\n${request.payload}`,
+        )
       }
     })
     socket.on('data', (text) => {
@@ -67,15 +88,18 @@ function askUdp(request: ClientRequest): Promise<{ text: string; port: number }>
     })
     socket.on('error', (error) => {
       clearTimeout(timer)
+      socket.close()
       reject(error)
     })
   })
 }
 
-async function ask(request: ClientRequest): Promise<ClientAnswer> {
+async function ask(request: ClientRequest, localPort?: number): Promise<ClientAnswer> {
   const began = performance.now()
   try {
-    const { text, port } = await (request.service === 'udp' ? askUdp(request) : askTcp(request))
+    const { text, port } = await (request.service === 'udp'
+      ? askUdp(request)
+      : askTcp(request, localPort))
     return { text, port, milliseconds: Math.round((performance.now() - began) * 100) / 100 }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
@@ -84,7 +108,12 @@ async function ask(request: ClientRequest): Promise<ClientAnswer> {
 
 if (process.argv[1] === import.meta.filename) {
   const requests = JSON.parse(process.argv[2] ?? '[]') as ClientRequest[]
-  for (const request of requests) {
-    process.stdout.write(`${JSON.stringify(await ask(request))}\n`)
+  const isAtOnce = process.argv[3] === '--at-once'
+  const ports = new Set<number>()
+  while (isAtOnce && ports.size < requests.length) ports.add(randomInt(...EPHEMERAL_PORTS))
+  const given = [...ports]
+  const asked = isAtOnce ? requests.map((request, i) => ask(request, given[i])) : []
+  for (const [i, request] of requests.entries()) {
+    process.stdout.write(`${JSON.stringify(await (asked[i] ?? ask(request)))}\n`)
   }
 }

@@ -7,7 +7,16 @@
  * twice, by a signal handler, or by another process that only has the state file.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
@@ -40,6 +49,7 @@ import {
   NAMESPACES,
   type Namespace,
   REALSERVERS,
+  type RealserverName,
   steps,
   type TopologyOptions,
   VIP,
@@ -133,6 +143,21 @@ export class Lab {
   }
 
   /**
+   * Runs shell lines in a host, in which `uipvs` and `uipvsadm` are ours, and talk to the director
+   * if they are in its host.
+   */
+  shell(host: Namespace, command: string): CommandResult {
+    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
+    const ours = (['uipvs', 'uipvsadm'] as const).map(
+      (name) => `${name}() { ${quote(process.execPath)} ${quote(PROGRAMS[name])} "$@"; }`,
+    )
+    const variables = Object.entries(environmentOf(this.#state, host)).map(
+      ([name, value]) => `export ${name}=${quote(value)}`,
+    )
+    return this.run(host, ['sh', '-c', [...variables, ...ours, command].join('\n')])
+  }
+
+  /**
    * Starts a program in a host and leaves it running; its output goes to ROLE.log in the lab's
    * directory. It gets a session of its own, so that Ctrl-C reaches the owner of the lab only.
    */
@@ -190,15 +215,14 @@ export class Lab {
     await Promise.all(REALSERVERS.map(({ name }) => this.startRealserver(name)))
   }
 
-  /** The same in one of them; again, if it was stopped. */
-  async startRealserver(name: (typeof REALSERVERS)[number]['name']): Promise<void> {
+  /** The same in one of them; again, if it was stopped. `bound` is for those who do it wrong. */
+  async startRealserver(name: RealserverName, bound?: readonly string[]): Promise<void> {
     const before = this.log(name).length
     const program = this.start(name, name, [
       process.execPath,
       PROGRAMS.realserver,
       name,
-      VIP,
-      ...(hasIpv6() ? [VIP6] : []),
+      ...(bound ?? (hasIpv6() ? [VIP, VIP6] : [VIP])),
     ])
     await this.untilReady(program, () => this.log(name).includes('ready\n', before))
   }
@@ -266,6 +290,7 @@ export class Lab {
     // The director goes first and alone, so that it can undo what it has done to its kernel.
     killAll(state.processes.filter(({ role }) => role === 'director'))
     killAll(state.processes)
+    for (const host of HOSTS) forgetRealserver(namespacePath(state, host))
     removeNamespaces(state, NAMESPACES)
     forgetState(state)
   }
@@ -276,6 +301,12 @@ export class Lab {
   }
 }
 
+/** What `uipvs realserver up` has written down in a namespace (realserver/machine.ts). */
+function forgetRealserver(namespace: string): void {
+  const found = statSync(namespace, { throwIfNoEntry: false })
+  if (found !== undefined) rmSync(`/run/uipvs/realserver-${found.ino}.json`, { force: true })
+}
+
 /** Takes away labs whose owner died without doing so. Returns their names. */
 export function removeStaleLabs(): string[] {
   const stale = listLabs().filter(isStale)
@@ -284,20 +315,46 @@ export function removeStaleLabs(): string[] {
   return stale.map(({ lab }) => lab)
 }
 
+/**
+ * What our programs are told in a host of a lab. Hosts share the machine's files, so that without
+ * more they would all find a director: only its own host has one.
+ */
+function environmentOf(state: LabState, host: Namespace): Record<string, string> {
+  const socket = host === 'director' ? 'control.sock' : `no-director-in-${host}`
+  return { UIPVS_LAB: state.lab, UIPVS_CONTROL: join(state.directory, socket) }
+}
+
+/** Lets people type `uipvs` in a host, installed or not. Returns the folder for PATH. */
+function writeWrappers({ directory }: LabState): string {
+  const folder = join(directory, 'bin')
+  mkdirSync(folder, { recursive: true })
+  for (const name of ['uipvs', 'uipvsadm'] as const) {
+    const text = `#!/bin/sh\nexec '${process.execPath}' '${PROGRAMS[name]}' "$@"\n`
+    writeFileSync(join(folder, name), text, { mode: 0o755 })
+  }
+  return folder
+}
+
 /** A shell (or another program) with this terminal, inside a host of a standing lab. */
 export function enterHost(state: LabState, host: Host, command: readonly string[]): number {
   const words = [...outside(state), ...enter(state, host), ...command]
+  const programs = writeWrappers(state)
   const prompt = `[${state.lab} ${host}] \\w \\$ `
   const done = spawnSync(words[0]!, words.slice(1), {
     stdio: 'inherit',
-    env: { ...process.env, PS1: prompt, UIPVS_CONTROL: join(state.directory, 'control.sock') },
+    env: {
+      ...process.env,
+      ...environmentOf(state, host),
+      PATH: `${programs}:${process.env.PATH}`,
+      PS1: prompt,
+    },
   })
   if (done.error !== undefined) throw new CommandError(words[0]!, done.error.message)
   return done.status ?? 1
 }
 
 /** A rootless lab's namespaces are only to be seen from inside: by way of one of its processes. */
-function outside(state: NamespacePlace & Pick<LabState, 'processes'>): string[] {
+export function outside(state: NamespacePlace & Pick<LabState, 'processes'>): string[] {
   if (!state.rootless || process.env.UIPVS_LAB_ROOTLESS === '1') return []
   const anchor = state.processes.find(isAlive)
   if (anchor === undefined)

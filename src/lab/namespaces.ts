@@ -127,7 +127,7 @@ export function runLines(place: NamespacePlace, host: string, lines: readonly st
 }
 
 /** Processes whose network namespace is this one. */
-function processesIn(path: string): ProcessRecord[] {
+export function processesIn(path: string): ProcessRecord[] {
   let inode: number
   try {
     inode = statSync(path).ino

@@ -1,5 +1,5 @@
 /**
- * What runs in a realserver of the lab: `node realserver-program.js NAME ADDRESS…`.
+ * What runs in a realserver of the lab: `node realserver-program.js NAME ADDRESS… [--http=PORT]`.
  *
  * Three services, each of which says who answers, bound to the VIP and to nothing else. For UDP the
  * article explains why: a server bound to no address answers with the realserver's own, and the
@@ -70,7 +70,7 @@ function answerHttp(name: string, path: string, response: ServerResponse): void 
   }
 }
 
-async function serve(name: string, address: string): Promise<void> {
+async function serve(name: string, address: string, httpPort: number): Promise<void> {
   const http = createHttpServer((request, response) =>
     request.method === 'POST'
       ? answerUpload(name, request, response)
@@ -86,18 +86,20 @@ async function serve(name: string, address: string): Promise<void> {
     echo.send(Buffer.concat([Buffer.from(`${name} `), payload]), client.port, client.address)
   })
   // One backlog for many clients that come at once: the default of 511 is below what tests do.
-  http.listen({ host: address, port: HTTP_PORT, backlog: 4096 })
+  http.listen({ host: address, port: httpPort, backlog: 4096 })
   ssh.listen({ host: address, port: SSH_PORT, backlog: 4096 })
   echo.bind({ address, port: ECHO_PORT })
   await Promise.all([once(http, 'listening'), once(ssh, 'listening'), once(echo, 'listening')])
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const [name, ...addresses] = process.argv.slice(2)
+  const words = process.argv.slice(2)
+  const [name, ...addresses] = words.filter((word) => !word.startsWith('--'))
+  const httpPort = words.find((word) => word.startsWith('--http='))?.slice('--http='.length)
   if (name === undefined || addresses.length === 0) {
-    process.stderr.write('usage: realserver-program NAME ADDRESS...\n')
+    process.stderr.write('usage: realserver-program NAME ADDRESS... [--http=PORT]\n')
     process.exit(2)
   }
-  for (const address of addresses) await serve(name, address)
+  for (const address of addresses) await serve(name, address, Number(httpPort ?? HTTP_PORT))
   process.stdout.write('ready\n')
 }

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LinuxDirector } from '../uml/linux-director.js'
 import { Capture, type CapturedFrame, ipPacket } from './capture.js'
-import { type Lab, PROGRAMS } from './lab.js'
+import type { Lab } from './lab.js'
 import { enter } from './namespaces.js'
 import { isAlive } from './processes.js'
 import type { LabProcess } from './state.js'
@@ -86,7 +86,7 @@ export class Stage {
 
   /** Runs a shell line in a host and returns what it printed, both streams, whatever its status. */
   run(host: Namespace, command: string): { status: number; output: string } {
-    const { status, stdout, stderr } = this.lab.run(host, ['sh', '-c', this.#script(command)])
+    const { status, stdout, stderr } = this.lab.shell(host, command)
     const output = `${stdout}${stderr}`
     this.#add({ kind: 'command', host, command, status, output })
     return { status, output }
@@ -235,19 +235,8 @@ export class Stage {
       const { rc, stdout } = await this.#linux.shell(command)
       return { status: rc, output: stdout }
     }
-    const { status, stdout, stderr } = this.lab.run(host, ['sh', '-c', this.#script(command)])
+    const { status, stdout, stderr } = this.lab.shell(host, command)
     return { status, output: `${stdout}${stderr}` }
-  }
-
-  /** `uipvs` and `uipvsadm` are ours, and talk to the director of this lab. */
-  #script(command: string): string {
-    const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
-    const ours = (['uipvs', 'uipvsadm'] as const).map(
-      (name) => `${name}() { ${quote(process.execPath)} ${quote(PROGRAMS[name])} "$@"; }`,
-    )
-    return `UIPVS_CONTROL=${quote(this.lab.controlPath)}; export UIPVS_CONTROL
-${ours.join('\n')}
-${command}`
   }
 
   #add(step: SceneStep): void {
@@ -291,7 +280,7 @@ export const UDP = 17
 export const TCP_RST = 0x04
 export const TCP_SYN = 0x02
 
-export function packet4({ bytes }: CapturedFrame): Packet4 | null {
+export function packet4({ bytes }: Pick<CapturedFrame, 'bytes'>): Packet4 | null {
   const packet = ipPacket(bytes)
   if (packet === null || packet[0]! >> 4 !== 4) return null
   const at = (packet[0]! & 0x0f) * 4
@@ -308,7 +297,10 @@ export function packet4({ bytes }: CapturedFrame): Packet4 | null {
 }
 
 /** The MAC addresses that said "I have `address`", in order of their answers. */
-export function arpAnswers(frames: readonly CapturedFrame[], address: string): string[] {
+export function arpAnswers(
+  frames: readonly Pick<CapturedFrame, 'bytes'>[],
+  address: string,
+): string[] {
   return frames
     .filter(({ bytes }) => bytes.readUInt16BE(12) === 0x0806 && bytes.readUInt16BE(20) === 2)
     .filter(({ bytes }) => bytes.subarray(28, 32).join('.') === address)

@@ -47,6 +47,8 @@ export const REALSERVERS = [
   { name: 'rs2', rip: '192.168.1.3', rip6: '2001:db8:1::3' },
   { name: 'rs3', rip: '192.168.1.4', rip6: '2001:db8:1::4' },
 ] as const
+export type Realserver = (typeof REALSERVERS)[number]
+export type RealserverName = Realserver['name']
 
 /** Hosts that a person may enter. The bridge lives in one more namespace, `segment`. */
 export const HOSTS = ['client', 'router', 'director', 'rs1', 'rs2', 'rs3'] as const

@@ -164,6 +164,22 @@ function routesOf(family: 4 | 6): KernelRoute[] {
   })
 }
 
+/** Whom the kernel knows as the neighbour with this address; null if nobody. */
+export function readNeighbour(
+  interfaceName: string,
+  address: string,
+): { readonly mac: string; readonly state: string } | null {
+  const [entry] = ipJson<{ lladdr?: string; state?: string[] }>([
+    'neigh',
+    'show',
+    address,
+    'dev',
+    interfaceName,
+  ])
+  if (entry?.lladdr === undefined) return null
+  return { mac: entry.lladdr, state: entry.state?.join(' ') ?? '' }
+}
+
 function ipJson<T>(args: string[]): T[] {
   // iproute2 prints nothing at all, instead of an empty list, for an empty routing table.
   const text = runTool('ip', ['-j', ...args], 'iproute2')

@@ -1,8 +1,9 @@
 /** `uipvs doctor`: what breaks Direct Routing here, and the line that mends it. */
 import { type Command, Option } from 'commander'
 import { controlPath } from '../../control/client.js'
-import { examineDirector, examineRealserver } from '../../doctor/doctor.js'
+import { examineDirector } from '../../doctor/doctor.js'
 import { printFindings } from '../../doctor/print.js'
+import { examineRealserver } from '../../doctor/realserver.js'
 import { paintFor } from '../../lab/paint.js'
 import { CliFailure, EXIT_USAGE } from '../failure.js'
 import { addressOf } from './realserver.js'

@@ -17,6 +17,7 @@ import { SCENES } from '../../lab/scenes/index.js'
 import { isStale, type LabState, listLabs } from '../../lab/state.js'
 import { HOSTS, type Host } from '../../lab/topology.js'
 import { CliFailure, EXIT_FAILED, EXIT_USAGE } from '../failure.js'
+import { registerExercises, standingLab } from '../lab-break.js'
 import { ANY_PORT, LabWeb, refusalOf } from '../lab-web.js'
 import { PageRelay } from '../page-relay.js'
 import { listening } from '../reports.js'
@@ -50,6 +51,8 @@ Examples:
   uipvs lab --shell rs1         a shell in a realserver of a lab that stands
   uipvs lab list                what else it can show, and which labs stand
   uipvs lab arp                 a realserver answers ARP for the VIP: what breaks, and the fix
+  uipvs lab break               break the newest lab, and say nothing: an exercise
+  uipvs lab check               does it work? graded by real traffic
   uipvs lab down                take away every lab of yours that is kept or was left by a crash
 `
 
@@ -86,6 +89,7 @@ export function register(program: Command): void {
     .action((_flags: unknown, command: Command) => {
       printList(command.optsWithGlobals<{ json?: boolean }>().json === true)
     })
+  registerExercises(lab)
 }
 
 /** For help and completion; a wrong one is refused in our own words. */
@@ -235,17 +239,7 @@ function openShell(host: string, name: string | undefined): number {
   if (!(HOSTS as readonly string[]).includes(host)) {
     throw new CliFailure(`the lab has no host "${host}"`, EXIT_USAGE, `one of ${HOSTS.join(', ')}`)
   }
-  const labs = listLabs().filter((lab) => !isStale(lab))
-  const lab = name === undefined ? labs.at(-1) : labs.find((one) => one.lab === name)
-  if (lab === undefined) {
-    const what = name === undefined ? 'no lab stands' : `no lab is called ${name}`
-    throw new CliFailure(
-      what,
-      EXIT_FAILED,
-      "'uipvs lab --keep' makes one, 'uipvs lab list' lists them",
-    )
-  }
-  return enterHost(lab, host as Host, [process.env.SHELL ?? '/bin/sh'])
+  return enterHost(standingLab(name), host as Host, [process.env.SHELL ?? '/bin/sh'])
 }
 
 function downLabs(name: string | undefined): void {
