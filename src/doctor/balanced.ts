@@ -2,7 +2,8 @@
 import { ControlClient, Unreachable } from '../control/client.js'
 import type { DestinationListing, ServiceListing, TableListing } from '../control/listing.js'
 import { loadRawSocket, probeEcho } from '../lab/raw-probe.js'
-import { REALSERVERS } from '../lab/topology.js'
+import { HTTP_PORT, SSH_PORT } from '../lab/realserver-program.js'
+import { REALSERVERS, VIP } from '../lab/topology.js'
 import { type KernelAddress, readAddresses, readInterface } from '../native/interfaces.js'
 import { type Finding, note, ok, problem, skipped } from './finding.js'
 import { flagOf, nameOf } from './rules.js'
@@ -75,18 +76,15 @@ export async function checkRealservers(
     table.services.flatMap((service) => service.destinations.map(({ address }) => address)),
   )
   // All at once: most of it is waiting for answers.
-  const alive = [...addresses]
-    .filter((address) => !address.includes(':'))
-    .map((address) => meet(address, segment))
-  findings.push(...(await Promise.all(alive)).flat())
+  const four = [...addresses].filter((address) => !address.includes(':'))
+  const alive = await Promise.all(four.map((address) => meet(address, segment)))
+  for (const [i, address] of four.entries()) {
+    findings.push(...(alive[i] ?? [await judgeDead(address, table, segment)]))
+  }
   const asked = table.services.flatMap((listing) =>
     listing.destinations
-      .filter(({ address }) => !address.includes(':'))
-      .map((destination) =>
-        segment.macs.has(destination.address)
-          ? ask(listing, destination, segment)
-          : judgeDead(listing, destination, table, segment),
-      ),
+      .filter(({ address }) => segment.macs.has(address))
+      .map((destination) => ask(listing, destination, segment)),
   )
   findings.push(...(await Promise.all(asked)).flat())
   return findings
@@ -99,11 +97,11 @@ interface Segment {
   readonly macs: Map<string, string>
 }
 
-/** Is it there, and what does it take? Its MAC address goes to those of the segment. */
-async function meet(address: string, segment: Segment): Promise<Finding[]> {
+/** What it takes, and its MAC address among those of the segment; null if it is not there. */
+async function meet(address: string, segment: Segment): Promise<Finding[] | null> {
   const answered = await whoHas(segment.interfaceName, address, segment.from)
   const [mac] = answered
-  if (mac === undefined) return []
+  if (mac === undefined) return null
   segment.macs.set(address, mac)
   const others = await Promise.all([echo(address), size(address, mac, segment)])
   return [judgeAlive(address, answered), ...others.flat()]
@@ -120,25 +118,23 @@ function judgeAlive(address: string, macs: readonly string[]): Finding {
   )
 }
 
-/** Down, or never there: a wrong address in the rule. Then who was meant may be known. */
-async function judgeDead(
-  listing: ServiceListing,
-  { address, port }: DestinationListing,
-  table: TableListing,
-  segment: Segment,
-): Promise<Finding> {
+/** Down, or never there: a wrong address in a rule. Then who was meant may be known. */
+async function judgeDead(address: string, table: TableListing, segment: Segment): Promise<Finding> {
   const why = 'the director finds a realserver by ARP for its own address'
-  const name = nameOf(listing)
-  const found = `nobody answers ARP for ${address}, which is to serve ${name}`
-  const meant = await meantBy(listing, table, segment)
-  if (meant === null) return problem('realserver', found, why, `arping ${address}`)
-  const rule = `${flagOf(listing)} ${name} -r`
-  return problem(
-    'realserver',
-    `${found}; ${meant} would serve it, and has no rule`,
-    why,
-    `uipvsadm -d ${rule} ${address}:${port}; uipvsadm -a ${rule} ${meant}:${port} -g`,
-  )
+  const found = `nobody answers ARP for ${address}`
+  for (const listing of table.services) {
+    const port = listing.destinations.find((other) => other.address === address)?.port
+    const meant = port === undefined ? null : await meantBy(listing, table, segment)
+    if (meant === null) continue
+    const rule = `${flagOf(listing)} ${nameOf(listing)} -r`
+    return problem(
+      'realserver',
+      `${found}; ${meant} would serve ${nameOf(listing)}, and has no rule`,
+      why,
+      `uipvsadm -d ${rule} ${address}:${port}; uipvsadm -a ${rule} ${meant}:${port} -g`,
+    )
+  }
+  return problem('realserver', found, why, `arping ${address}`)
 }
 
 /** The one realserver of the VIP's other services that serves this one and is not in its rules. */
@@ -214,9 +210,7 @@ async function ask(
     const fix = serveLine(address, vip, service.port)
     return [problem('serves-vip', `${address} refuses ${name}`, why, fix)]
   }
-  const why =
-    'it does not have the VIP on lo, or filters, or has no way back: clients hang; ' +
-    `on it, uipvs doctor --realserver --vip ${vip} tells which`
+  const why = 'it does not have the VIP on lo, or a packet filter drops it: clients hang'
   const fix = `uipvs realserver up --vip ${vip}   # on ${address}`
   return [problem('serves-vip', `${address} is silent about ${name}`, why, fix)]
 }
@@ -225,6 +219,9 @@ async function ask(
 function serveLine(address: string, vip: string, port: number): string {
   const host = REALSERVERS.find(({ rip }) => rip === address)
   const ours = process.env.UIPVS_LAB
-  if (ours !== undefined && host !== undefined) return `uipvs lab serve ${host.name} --name ${ours}`
+  const isOurs = ours !== undefined && host !== undefined && vip === VIP
+  if (isOurs && [HTTP_PORT, SSH_PORT].includes(port)) {
+    return `uipvs lab serve ${host.name} --name ${ours}`
+  }
   return `ss -ltn   # on ${address}: the server must listen on ${vip} or 0.0.0.0, port ${port}`
 }

@@ -122,7 +122,7 @@ const GROUPS: readonly (readonly Case[])[] = [
       fault: 'wrong-rip',
       at: 'rs3',
       check: /^rules: new: -a -t 192\.168\.1\.110:80 -r 192\.168\.1\.9:80/m,
-      doctor: ['director', 'realserver', /nobody answers ARP for 192\.168\.1\.9.*192\.168\.1\.4 /],
+      doctor: ['director', 'realserver', /nobody answers ARP for 192\.168\.1\.9; 192\.168\.1\.4 /],
     },
   ],
   [
