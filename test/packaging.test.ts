@@ -23,7 +23,7 @@ function npm(cwd: string, ...argv: string[]) {
 
 /** The folder of the C sources brings its README along: npm packs each that is near. */
 const FOLDERS = /^(build\/(src|page)|bench\/limit(-wire)?|native-notes|docs|man)\//
-const FILES = /^((bench\/)?README\.md|LICENSE|package\.json)$/
+const FILES = /^((bench\/)?README(\.zh-CN)?\.md|LICENSE|package\.json)$/
 
 t.test('packs what is needed and nothing else', async (t) => {
   // The build is there already; building it again would pull it from under the other tests.
