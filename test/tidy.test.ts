@@ -271,6 +271,21 @@ t.test('every dependency is used', async (t) => {
     Object.keys(wanted).filter((name) => !used.has(name)),
     [],
   )
+  // And the other way: what is imported comes with a fresh clone.
+  const there = { ...wanted, ...manifest.devDependencies }
+  const foreign = [...used].filter((name) => !/^(\.|node:|virtual:)/.test(name))
+  t.same(
+    foreign.filter(
+      (name) =>
+        there[
+          name
+            .split('/')
+            .slice(0, name[0] === '@' ? 2 : 1)
+            .join('/')
+        ] === undefined,
+    ),
+    [],
+  )
 })
 
 t.test(`files have at most ${LINES_MAX} lines of ${COLUMNS_MAX} columns`, async (t) => {
