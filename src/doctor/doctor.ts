@@ -106,16 +106,16 @@ function judgeAnswers(
       return problem(ARP, `${who} answers for ${vip} on ${name} too`, why, fix)
     })
   }
-  const [mac] = macs
-  if (mac === undefined) {
+  if (macs.length === 0) {
     const found = `nobody answers for ${vip} on ${name}`
     return [problem(ARP, found, why, `uipvs run -i ${name}`)]
   }
-  if (macs.length > 1) {
-    const found = `${macs.join(', ')} answer for ${vip} on ${name}`
-    return [problem(ARP, found, why, each)]
-  }
-  return [ok(ARP, `${mac} answers for ${vip} on ${name}`, why), checkNeighbour(name, vip, mac)]
+  const who = macs.join(', ')
+  const answer =
+    macs.length === 1
+      ? ok(ARP, `${who} answers for ${vip} on ${name}`, why)
+      : problem(ARP, `${who} answer for ${vip} on ${name}`, why, each)
+  return [answer, checkNeighbour(name, vip, macs)]
 }
 
 /** Which realserver has this MAC address, as far as the director has learnt. */
@@ -125,12 +125,12 @@ function addressAt(mac: string, table: TableListing | null): string | undefined 
 }
 
 /** Whether this host sends what is for the VIP to the one who answers for it. */
-function checkNeighbour(name: string, vip: string, mac: string): Finding {
+function checkNeighbour(name: string, vip: string, macs: readonly string[]): Finding {
   const why = 'what this host sends to the VIP goes to the MAC address that it remembers'
   const known = readNeighbour(name, vip)
-  if (known === null || known.mac === mac) {
+  if (known === null || macs.includes(known.mac)) {
     return ok('neighbour', `nothing else is remembered of ${vip} on ${name}`, why)
   }
-  const found = `${vip} is at ${known.mac} here (${known.state}), and ${mac} answers for it`
+  const found = `${vip} is at ${known.mac} here (${known.state}), where nobody answers for it`
   return problem('neighbour', found, why, `ip neigh del ${vip} dev ${name}`)
 }

@@ -2,10 +2,12 @@
  * Whether a lab works, by real traffic: new connections of the client to every service that the
  * lab's realservers have, watched on all wires of the segment.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { rulesOf } from './break.js'
 import { ipAddresses, ipPacket, SegmentCapture } from './capture.js'
 import type { ClientAnswer, ClientRequest } from './client-program.js'
 import { type Lab, PROGRAMS } from './lab.js'
+import { isAlive } from './processes.js'
 import { ECHO_PORT, HTTP_PORT, SSH_PORT } from './realserver-program.js'
 import { arpAnswers, ICMP, packet4, TCP_RST } from './scene.js'
 import { CIP, DIP, macOf, REALSERVERS, VIP, VIP6 } from './topology.js'
@@ -24,6 +26,8 @@ const TIMES = 2 * REALSERVERS.length
 /** An upload of several full segments; a datagram that fills one frame. */
 const UPLOAD_BYTES = 8000
 const DATAGRAM_BYTES = 1460
+
+const POLL_MS = 10
 
 interface Asked {
   readonly what: string
@@ -86,9 +90,13 @@ export async function grade(lab: Lab, rules: readonly string[]): Promise<Mark[]>
   const asked = questions(rules)
   const realservers = REALSERVERS.map(({ name }) => name)
   const capture = await SegmentCapture.start(lab, ['router', ...realservers])
+  // It asks the segment from the router, meanwhile; who answers is seen on the wire.
+  const role = `asking-${process.pid}-${lab.nextNumber()}`
+  const words = ['doctor', '--control', '/nowhere', '-i', 'eth1', '--vip', VIP]
+  const asking = lab.start('router', role, [process.execPath, PROGRAMS.uipvs, ...words])
   const answers = ask(lab, asked)
-  // It asks the segment from the router; who answers is seen on the wire.
-  lab.shell('router', `uipvs doctor -i eth1 --vip ${VIP} > /dev/null`)
+  while (isAlive(asking)) await sleep(POLL_MS)
+  lab.stop(asking)
   const frames = capture.stop()
   const now = rulesOf(lab)
   return [

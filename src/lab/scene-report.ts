@@ -14,7 +14,7 @@ export function sceneStep(paint: Paint, step: SceneStep): string {
     case 'heading':
       return `\n${paint.bold(`── ${step.text} ${'─'.repeat(Math.max(0, WIDTH - step.text.length - 4))}`)}\n`
     case 'note':
-      return `   ${step.text}\n`
+      return `${wrapped(step.text)}\n`
     case 'command': {
       const output = step.output.trimEnd().replace(/^(?=.)/gm, '      ')
       // As a shell asks for the rest of a command that has not ended.
@@ -28,7 +28,7 @@ export function sceneStep(paint: Paint, step: SceneStep): string {
       return `${hexPair(paint, before, after)}\n`
     }
     case 'claim':
-      return `   ${step.holds ? paint.green('✓') : paint.red('✗')} ${step.text}\n`
+      return `   ${step.holds ? paint.green('✓') : paint.red('✗')} ${wrapped(step.text, 5).trimStart()}\n`
   }
 }
 
@@ -40,7 +40,8 @@ export function sceneEnding(paint: Paint, { remember, failures }: Played): strin
   return `\n${end}\n`
 }
 
-/** At the width of the rest, three blanks in. */
-function wrapped(text: string): string {
-  return text.replace(/(.{1,77})(?:\s+|$)/g, '   $1\n').trimEnd()
+/** At the width of the rest, so many blanks in. */
+function wrapped(text: string, blanks = 3): string {
+  const line = new RegExp(`(.{1,${WIDTH - blanks}})(?:\\s+|$)`, 'g')
+  return text.replace(line, `${' '.repeat(blanks)}$1\n`).trimEnd()
 }
