@@ -168,7 +168,7 @@ function invitation(paint: Paint, { lab, rootless }: LabState): string {
     `   what a client sees     ${ask}`,
     `   look around            ${npx}uipvs lab --shell director`,
     '                          (or client, router, rs1, rs2, rs3)',
-    '   there                  ip, nstat, tcpdump, nft, uipvsadm -Ln, uipvs top',
+    '   there                  ip, nstat, tcpdump, nft, uipvsadm -Ln, uipvs trace',
     '   on the director        uipvs doctor -i eth0',
     `   on the router          uipvs doctor -i eth1 --vip ${VIP}`,
     `   on a realserver        uipvs doctor --realserver -i eth0 --vip ${VIP}`,

@@ -9,7 +9,7 @@ import { URL } from './web.js'
 const RS1 = '192.168.1.2'
 const NARROW = 1400
 /** Several full segments. */
-const UPLOAD = `head -c 8000 /dev/zero | curl -sS --max-time 3 --data-binary @- ${URL}`
+const UPLOAD = `head -c 8000 /dev/zero |\ncurl -sS --max-time 3 --data-binary @- ${URL}`
 const ARRIVED = 'rs1 received 8000 bytes'
 
 const DESTINATION_UNREACHABLE = 3

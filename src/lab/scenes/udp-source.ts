@@ -7,11 +7,10 @@ const RIP = '192.168.1.2'
 const PORT = 9
 
 function server(address: string): string {
-  return (
-    `node -e 's = require("dgram").createSocket("udp4"); ` +
-    `s.on("message", (_, c) => s.send("rs1", c.port, c.address)); ` +
-    `s.bind(${PORT}, "${address}", () => console.log("ready"))'`
-  )
+  return `node -e '
+s = require("dgram").createSocket("udp4")
+s.on("message", (_, c) => s.send("rs1", c.port, c.address))
+s.bind(${PORT}, "${address}", () => console.log("ready"))'`
 }
 
 /** One question; what the client's program was told, and from where answers came on the wire. */
