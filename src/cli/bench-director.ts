@@ -106,19 +106,24 @@ async function watch(
   const busy: Passed[] = []
   const deadline = performance.now() + duration * 1000
   let before = read(interfaces)
+  const look = () => {
+    const now = read(interfaces)
+    const passed = between(before, now)
+    before = now
+    // A second in which only ARP came says nothing of frames.
+    if (passed.received < FRAMES_TELLING) return
+    busy.push(passed)
+    if (json !== true) process.stdout.write(`${lineOf(passed)}\n`)
+  }
   try {
     while (performance.now() < deadline) {
       await Promise.race([sleep(Math.min(LOOK_MS, deadline - performance.now())), ended])
-      const now = read(interfaces)
-      const passed = between(before, now)
-      before = now
-      // A second in which only ARP came says nothing of frames.
-      if (passed.received < FRAMES_TELLING) continue
-      busy.push(passed)
-      if (json !== true) process.stdout.write(`${lineOf(passed)}\n`)
+      look()
     }
   } catch (error) {
     if (!(error instanceof Ended)) throw error
+    // What came since the last look belongs to the sums.
+    look()
   }
   const sums = sumOf(busy)
   if (json === true) process.stdout.write(`${JSON.stringify(sums, null, 2)}\n`)
