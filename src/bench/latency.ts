@@ -13,6 +13,7 @@ import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { type Contestant, kernelOnly, type StartOptions } from './contestants/contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
 import { NotStarted } from './contestants/program.js'
+import { aims, type Idle, idlePercent, idleTable } from './idle.js'
 import type { Tell } from './progress.js'
 import { type Curve, curvePlot } from './report/plot.js'
 import type { Table } from './report/table.js'
@@ -34,6 +35,8 @@ export interface LatencyOptions {
   /** Frames a second. */
   readonly rate: number
   readonly workers: number
+  /** For how long to look what each costs while nothing comes, in its first round; 0: not. */
+  readonly idleSeconds: number
 }
 
 /** What `uipvs bench receive --json` prints, as far as it is used here. */
@@ -50,6 +53,8 @@ interface Arrived {
 interface Crossing extends Arrived {
   readonly contestant: string
   readonly round: number
+  /** % of a processor while nothing came; null where nobody looked. */
+  readonly idle: number | null
 }
 
 interface Skipped {
@@ -78,9 +83,10 @@ const PERCENTILES = [1, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 10
 export function latency(options: LatencyOptions): Bench {
   const target = options.rules.targets.find(({ protocol }) => protocol === 'udp')
   if (target === undefined) throw new UnfitRules('no UDP service')
-  const { rounds, names, seconds } = options
+  const { rounds, names, seconds, idleSeconds } = options
   return {
-    seconds: rounds * (names.length + 1) * (seconds + WARM_UP_SECONDS + 4),
+    seconds:
+      rounds * (names.length + 1) * (seconds + WARM_UP_SECONDS + 4) + names.length * idleSeconds,
     run: async (tell, ended) => {
       const field = new Field(options.rules, false)
       try {
@@ -119,7 +125,9 @@ async function run(
     for (const [i, contestant] of order.entries()) {
       tell((round + i / order.length) / rounds, `round ${round + 1} of ${rounds}`, contestant.title)
       try {
-        const arrived = await measured(contestant, start, target, options, pinning)
+        // What nothing costs is no matter of chance: one round tells it.
+        const asked = round === 0 ? options : { ...options, idleSeconds: 0 }
+        const arrived = await measured(contestant, start, target, asked, pinning)
         crossings.push({ ...arrived, contestant: contestant.name, round })
       } catch (error) {
         if (!(error instanceof NotStarted) || round > 0) throw error
@@ -137,16 +145,18 @@ async function measured(
   target: Target,
   options: LatencyOptions,
   pinning: Pinning,
-): Promise<Arrived> {
+): Promise<Arrived & Pick<Crossing, 'idle'>> {
   const isAlone = contestant.side === 'generator'
   const running = isAlone ? kernelOnly(() => {}) : await contestant.start(start)
   try {
     const cross = (seconds: number) =>
       crossing(contestant, start.field, target, options, pinning, seconds)
-    return await Promise.race([
-      cross(WARM_UP_SECONDS).then(() => cross(options.seconds)),
-      running.failure,
-    ])
+    const all = async () => {
+      await cross(WARM_UP_SECONDS)
+      const arrived = await cross(options.seconds)
+      return { ...arrived, idle: await idlePercent(running, options.idleSeconds) }
+    }
+    return await Promise.race([all(), running.failure])
   } finally {
     await running.stop()
   }
@@ -243,10 +253,15 @@ function sectionOf(
   skipped: readonly Skipped[],
   pinning: Pinning,
 ): Section {
-  const { rounds, seconds, rate, flows, bytes, workers } = options
+  const { rounds, seconds, rate, flows, bytes, workers, idleSeconds } = options
   const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
   const names = contestants.map(({ name }) => name)
   const { summaries, histograms } = summarizeLatency(crossings, names)
+  const idle: Idle = new Map(
+    crossings.flatMap((each) => (each.idle === null ? [] : [[each.contestant, each.idle]])),
+  )
+  const added = new Map(summaries.map(({ contestant, addedP99 }) => [contestant, addedP99]))
+  const ours = contestants.filter(({ side }) => side === 'uipvs').map(({ name }) => name)
   const percentiles = names.map((contestant) => ({
     contestant,
     microseconds: PERCENTILES.map((percentile) => [
@@ -266,14 +281,15 @@ function sectionOf(
       "packet socket at the sink, by the kernel's clock. All rounds together; µs. Added: less the wire alone.",
       ...(workers > 1 ? [`Directors of ours have ${workers} workers.`] : []),
     ],
-    tables: [latencyTable(summaries, titles)],
+    tables: [latencyTable(summaries, titles), ...idleTable(idle, titles)],
     plots: [latencyPlot(percentiles, titles)],
-    remarks: skipped.map(
-      ({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`,
-    ),
+    remarks: [
+      ...aims(ours, added, idle, titles),
+      ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
+    ],
     wrong,
     data: {
-      asked: { rounds, seconds, rate, flows, bytes, workers, pinning },
+      asked: { rounds, seconds, rate, flows, bytes, workers, idleSeconds, pinning },
       contestants: contestants.map(({ name, title, side }) => ({ name, title, side })),
       skipped,
       summaries,

@@ -5,6 +5,8 @@ import { FRAME_BYTES_MIN } from '../bench/stamped-sender.js'
 import { addReportOptions, numberOption, runBenches } from './bench.js'
 import { addContestantOptions, fitting, readWireRules, type WireFlags } from './bench-wire.js'
 
+const IDLE_SECONDS = 10
+
 const EXAMPLES = `
 Examples:
   uipvs bench latency                                     everybody, some five minutes
@@ -18,7 +20,7 @@ type LatencyFlags = Pick<
   WireFlags,
   'opponent' | 'engine' | 'duration' | 'rounds' | 'rate' | 'size' | 'flows' | 'rules' | 'workers'
 > &
-  Pick<WireFlags, 'json' | 'report'>
+  Pick<WireFlags, 'json' | 'report'> & { readonly idle: number }
 
 export function addLatencyCommand(bench: Command): void {
   const command = bench
@@ -35,12 +37,21 @@ export function addLatencyCommand(bench: Command): void {
       FRAME_BYTES_MIN,
     )
     .option('--flows <n>', 'source ports in turn', numberOption('--flows', 1, 50_000, true), 256)
+    .option(
+      '--idle <seconds>',
+      'look for so long what each costs while nothing comes; 0: not',
+      numberOption('--idle', 0, 600),
+      IDLE_SECONDS,
+    )
     .addHelpText('after', EXAMPLES)
     .action((flags: LatencyFlags) => {
       const rules = readWireRules(flags.rules)
       const { rounds, duration: seconds, flows, size: bytes, rate, workers } = flags
       const names = [...flags.opponent, ...flags.engine]
-      const options = { names, rules, rounds, seconds, flows, bytes, rate, workers }
+      const options = {
+        ...{ names, rules, rounds, seconds, flows, bytes, rate, workers },
+        idleSeconds: flags.idle,
+      }
       return runBenches(flags, [fitting(flags.rules, () => latency(options))])
     })
 }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { between } from '../../src/bench/director.js'
+import { aims, idleTable } from '../../src/bench/idle.js'
 import { type LatencySummary, summarizeLatency } from '../../src/bench/latency.js'
 import { emptyHistogram } from '../../src/bench/stamped-receiver.js'
 import { packed } from '../../src/bench/times.js'
@@ -29,7 +30,7 @@ t.test('rounds of one contestant are one histogram', async (t) => {
     return packed(made)
   }
   const crossing = (contestant: string, round: number, histogram: string, lost: number) => {
-    const counts = { received: 2, lost, reordered: 0, duplicates: 0, ringDrops: 0 }
+    const counts = { received: 2, lost, reordered: 0, duplicates: 0, ringDrops: 0, idle: null }
     return { ...counts, contestant, round, histogram }
   }
   const { summaries } = summarizeLatency(
@@ -47,6 +48,22 @@ t.test('rounds of one contestant are one histogram', async (t) => {
   t.equal(ours.lost, 1 / 5)
   t.equal(alone.addedP99, 0)
   t.ok(ours.addedP99 > 37 && ours.addedP99 < 39, `${ours.addedP99}`)
+})
+
+t.test('how ours stand against what is aimed at', async (t) => {
+  const added = new Map([
+    ['ip_forward', 4],
+    ['af_xdp', 10],
+    ['af_packet', 30],
+  ])
+  const titles = new Map([['af_xdp', 'uipvs af_xdp']])
+  t.match(aims(['af_xdp'], added, new Map([['af_xdp', 0.5]]), titles), [
+    /^uipvs af_xdp adds 10\.0 µs .* 2\.5 times what ip_forward adds \(4\.0 µs\); .* at most 2/,
+    /^uipvs af_xdp takes 0\.50 % of a processor while nothing comes; the aim is under 2 %$/,
+  ])
+  t.same(aims(['af_xdp'], new Map([['af_xdp', 1]]), new Map(), titles), [], 'nobody to compare')
+  t.same(idleTable(new Map(), titles), [])
+  t.match(idleTable(new Map([['af_xdp', 0.5]]), titles), [{ rows: [['uipvs af_xdp', '0.50']] }])
 })
 
 t.test('CPU time for each frame', async (t) => {
@@ -69,7 +86,18 @@ t.test('a short run, beside Linux in user mode', { skip: needsRoot }, async (t) 
   const report = join(folder, 'report')
   const uml = cannotHaveLinuxDirector() === false
   const { status, stdout, stderr } = await ending(
-    ...['latency', '--rounds', '1', '--duration', '0.5', '--rate', '2000', '--json'],
+    ...[
+      'latency',
+      '--rounds',
+      '1',
+      '--duration',
+      '0.5',
+      '--rate',
+      '2000',
+      '--idle',
+      '0.3',
+      '--json',
+    ],
     ...['--opponent', 'uml_ipvs', '--engine', 'af_packet', '--report', report],
   )
   t.equal(status, 0, stderr)
@@ -84,9 +112,12 @@ t.test('a short run, beside Linux in user mode', { skip: needsRoot }, async (t) 
     t.ok(times.frames > 100, `${contestant}: ${times.frames} frames`)
     t.ok(times.p50 > 0 && times.p50 <= times.p99 && times.p99 <= times.max, contestant)
   }
-  for (const { received, duplicates } of latency.crossings) {
+  for (const { contestant, received, duplicates, idle } of latency.crossings) {
     t.ok(received > 0)
     t.equal(duplicates, 0)
+    // Whoever is a process idles, and none of them spins for as long as it may.
+    t.equal(idle === null, contestant === 'generator', `${contestant}: ${idle}`)
+    t.ok(idle === null || idle >= 0)
   }
   t.match(readFileSync(join(report, 'report.md'), 'utf8'), /the wire alone/)
   t.match(readFileSync(join(report, 'latency.svg'), 'utf8'), /^<svg.*<\/svg>\s*$/s)

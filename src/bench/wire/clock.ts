@@ -48,6 +48,21 @@ export function processTime(pids: readonly number[]): number {
   return sum
 }
 
+/**
+ * The same to the nanosecond, for what hardly runs at all: the first column of schedstat, of each
+ * thread (Documentation/scheduler/sched-stats.rst).
+ */
+export function exactProcessTime(pids: readonly number[]): number {
+  let nanoseconds = 0
+  for (const pid of pids) {
+    for (const thread of readdirSync(`/proc/${pid}/task`)) {
+      const stat = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')
+      nanoseconds += Number(stat.split(' ')[0])
+    }
+  }
+  return nanoseconds / 1e6
+}
+
 /** The threads in which the kernel does what interrupts left behind; one for each processor. */
 export function softirqThreads(): number[] {
   return readdirSync('/proc')
