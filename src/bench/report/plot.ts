@@ -32,7 +32,7 @@ const AXIS = 38
 export function barPlot(name: string, title: string, unit: string, bars: readonly Bar[]): Plot {
   const left = MARGIN + Math.max(0, ...bars.map(({ label }) => widthOf(label))) + GAP
   const right = Math.max(0, ...bars.map(({ value }) => widthOf(value))) + 2 * MARGIN
-  const marks = ticks(Math.max(...bars.map(({ most }) => most)))
+  const marks = ticks(Math.max(...bars.flatMap(({ least, median, most }) => [least, median, most])))
   const scale = PLOT_WIDTH / marks[marks.length - 1]
   const at = (value: number) => left + Math.max(0, value) * scale
   const top = MARGIN + TITLE
