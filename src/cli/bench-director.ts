@@ -52,6 +52,10 @@ function all(name: string, names: readonly string[] = []): string[] {
 /** Without `--director` there is nothing to do: the help says what there is. */
 export async function direct(flags: DirectorFlags, bench: Command): Promise<void> {
   const { director, interface: interfaces = [], rules: file } = flags
+  if (bench.args.length > 0) {
+    // What commander says by itself of a command that has no action: with what was meant, perhaps.
+    ;(bench as unknown as { unknownCommand(): never }).unknownCommand()
+  }
   if (director === undefined) {
     bench.outputHelp({ error: true })
     process.exitCode = EXIT_USAGE

@@ -27,6 +27,7 @@ export function register(program: Command): void {
     .addHelpText('after', EXAMPLES)
     // Options behind a subcommand are the subcommand's.
     .enablePositionalOptions()
+    .allowExcessArguments()
     .action(direct)
   addDirectorOptions(bench)
   addWireCommand(bench)
