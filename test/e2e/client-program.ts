@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, isIPv6, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pour, stream } from './realserver-program.js'
 
 /** Long enough for every retransmission that a test provokes on purpose. */
@@ -34,8 +35,11 @@ export interface Tasks {
    * has a port of its own: one that was used before belongs to the connection before for a while.
    */
   banners(task: Target & { count: number; parallel: number; fromPort?: number }): Promise<Answer[]>
-  /** Connections without a pause until `stop` names the same id, each with a port of its own. */
-  keepAsking(task: Target & { id: string; parallel: number }): Promise<Answer[]>
+  /**
+   * Connections until `stop` names the same id, each with a port of its own. Without a pause before
+   * each, a quick machine has used up all ports after some fifteen seconds.
+   */
+  keepAsking(task: Target & { id: string; parallel: number; pauseMs?: number }): Promise<Answer[]>
   stop(task: { id: string }): Promise<void>
   download(task: Target & { bytes: number }): Promise<{ bytes: number; digest: string }>
   /** What the server says it got. */
@@ -121,9 +125,10 @@ const tasks: Tasks = {
     })
   },
 
-  keepAsking({ id, parallel, ...target }) {
+  keepAsking({ id, parallel, pauseMs = 0, ...target }) {
     let next = FIRST_PORT
     return inParallel(parallel, async () => {
+      if (pauseMs > 0) await sleep(pauseMs)
       if (stopped.has(id)) return undefined
       if (next > LAST_PORT) throw new Error(`${id}: no port is left that was not used`)
       return await banner(target, next++)

@@ -151,7 +151,8 @@ t.test('tshark reads a trace from a pipe: both sides, verdicts as comments', asy
   })
   const closed = once(pipe, 'close')
   await until('the trace', () => said.includes('tracing'))
-  const load = segment.client('keepAsking', { id: 'load', address: VIP, port: BANNER, parallel: 2 })
+  const asking = { id: 'load', address: VIP, port: BANNER, parallel: 2, pauseMs: 2 }
+  const load = segment.client('keepAsking', asking)
   const [status] = await closed
   await segment.client('stop', { id: 'load' })
   await load
@@ -187,7 +188,7 @@ for (const engine of ['af_packet', 'libpcap'] as const) {
     const traces = async () => (await segment.counters()).engine.traces
     t.equal(await traces(), 0, 'nobody traces, so no frame is looked at')
 
-    const load = { id: 'load', address: VIP, port: BANNER, parallel: 4 }
+    const load = { id: 'load', address: VIP, port: BANNER, parallel: 4, pauseMs: 1 }
     const answers = segment.client('keepAsking', load)
     const all = await startTrace(t, segment, ['--json', '--rate', '50'])
     const rare = await startTrace(t, segment, ['--json', `vip ${VIP}:${CLOSED}`])
@@ -237,7 +238,8 @@ t.test('head, and -c, see as much as they want', async (t) => {
   t.not(await director.ready, null, 'a trace that was asked too early has waited')
   await early.return(undefined)
   await segment.addService('tcp', BANNER)
-  const load = segment.client('keepAsking', { id: 'load', address: VIP, port: BANNER, parallel: 1 })
+  const asking = { id: 'load', address: VIP, port: BANNER, parallel: 1, pauseMs: 2 }
+  const load = segment.client('keepAsking', asking)
   const trace = [process.execPath, UIPVS, 'trace', '--control', segment.control.path, 'tcp']
   const shell = (line: string) => {
     return new Promise<{ out: string; said: string; status: unknown }>((resolve) => {
