@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline'
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
 import { type Contestant, kernelOnly, type StartOptions } from './contestants/contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
-import { NotStarted } from './contestants/program.js'
+import { type Skipped, takeTurns } from './contestants/turns.js'
 import { aims, type Idle, idlePercent, idleTable } from './idle.js'
 import type { Tell } from './progress.js'
 import { type Curve, curvePlot } from './report/plot.js'
@@ -55,11 +55,6 @@ interface Crossing extends Arrived {
   readonly round: number
   /** % of a processor while nothing came; null where nobody looked. */
   readonly idle: number | null
-}
-
-interface Skipped {
-  readonly contestant: string
-  readonly reason: string
 }
 
 export interface LatencySummary {
@@ -111,32 +106,20 @@ async function run(
   // that frames are for, so the IP stack drops them.
   field.stopDropping('sink')
   const start = { field, rules, directory, pinning: pinning.contestant, nodeFlags: [], workers }
-  const skipped: Skipped[] = []
-  let running = CONTESTANTS.filter(
-    ({ name, side }) => side === 'generator' || options.names.includes(name),
-  ).filter((each) => {
-    const reason = each.whyNot(start)
-    if (reason !== null) skipped.push({ contestant: each.name, reason })
-    return reason === null
-  })
-  const crossings: Crossing[] = []
-  for (let round = 0; round < rounds; round++) {
-    const order = running.map((_, i) => running[(round + i) % running.length])
-    for (const [i, contestant] of order.entries()) {
-      tell((round + i / order.length) / rounds, `round ${round + 1} of ${rounds}`, contestant.title)
-      try {
-        // What nothing costs is no matter of chance: one round tells it.
-        const asked = round === 0 ? options : { ...options, idleSeconds: 0 }
-        const arrived = await measured(contestant, start, target, asked, pinning)
-        crossings.push({ ...arrived, contestant: contestant.name, round })
-      } catch (error) {
-        if (!(error instanceof NotStarted) || round > 0) throw error
-        skipped.push({ contestant: contestant.name, reason: error.message })
-        running = running.filter((each) => each !== contestant)
-      }
-    }
-  }
-  return sectionOf(options, running, crossings, skipped, pinning)
+  const { contestants, skipped, turns } = await takeTurns(
+    options.names,
+    rounds,
+    start,
+    tell,
+    async (contestant, round, tellTurn): Promise<Crossing> => {
+      tellTurn('', 0)
+      // What nothing costs is no matter of chance: one round tells it.
+      const asked = round === 0 ? options : { ...options, idleSeconds: 0 }
+      const arrived = await measured(contestant, start, target, asked, pinning)
+      return { ...arrived, contestant: contestant.name, round }
+    },
+  )
+  return sectionOf(options, contestants, turns, skipped, pinning)
 }
 
 async function measured(

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Contestant, StartOptions } from '../contestants/contestant.js'
 import { CONTESTANTS } from '../contestants/index.js'
-import { NotStarted } from '../contestants/program.js'
+import { type Skipped, type TellTurn, takeTurns } from '../contestants/turns.js'
 import type { Tell } from '../progress.js'
 import type { Bench, Section } from '../section.js'
 import { Field } from './field.js'
@@ -45,12 +45,6 @@ export interface RaceOptions {
 /** A trial of the search is no longer than this. */
 const TRIAL_MS_MOST = 1000
 
-/** A contestant that could not run here. */
-export interface Skipped {
-  readonly contestant: string
-  readonly reason: string
-}
-
 export function race(options: RaceOptions): Bench {
   return {
     seconds: estimate(options),
@@ -78,35 +72,17 @@ async function run(options: RaceOptions, field: Field, tell: Tell): Promise<Sect
   const generator = await Generator.start(field, rules, load, pinning.generator)
   const { directory } = field
   const start = { field, rules, directory, pinning: pinning.contestant, nodeFlags, workers }
-  const skipped: Skipped[] = []
-  let running = CONTESTANTS.filter(
-    ({ name, side }) => side === 'generator' || options.names.includes(name),
-  ).filter((each) => {
-    const reason = each.whyNot(start)
-    if (reason !== null) skipped.push({ contestant: each.name, reason })
-    return reason === null
-  })
-  const turns: Turn[] = []
-  for (let round = 0; round < rounds; round++) {
-    // Another one begins each round: nobody always runs after the same neighbour.
-    const order = running.map((_, i) => running[(round + i) % running.length])
-    for (const [i, contestant] of order.entries()) {
-      const step = `round ${round + 1} of ${rounds}, ${contestant.title}`
-      const tellTurn = (what: string, part: number) =>
-        tell((round + (i + part) / order.length) / rounds, step, what)
-      try {
-        turns.push(await measured(contestant, round, generator, options, start, tellTurn))
-      } catch (error) {
-        // In the first round it is the machine that does not let it; later, something is wrong.
-        if (!(error instanceof NotStarted) || round > 0) throw error
-        skipped.push({ contestant: contestant.name, reason: error.message })
-        running = running.filter((each) => each !== contestant)
-      }
-    }
-  }
+  const { contestants, skipped, turns } = await takeTurns(
+    options.names,
+    rounds,
+    start,
+    tell,
+    (contestant, round, tellTurn) =>
+      measured(contestant, round, generator, options, start, tellTurn),
+  )
   generator.stop()
   const { whyNotLive } = generator
-  return sectionOf({ options, turns, contestants: running, skipped, pinning, whyNotLive })
+  return sectionOf({ options, turns, contestants, skipped, pinning, whyNotLive })
 }
 
 function measured(
@@ -115,7 +91,7 @@ function measured(
   generator: Generator,
   options: RaceOptions,
   start: StartOptions,
-  tell: (what: string, part: number) => void,
+  tell: TellTurn,
 ): Promise<Turn> {
   const measuredMs = options.seconds * 1000
   const timing = {

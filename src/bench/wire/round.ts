@@ -12,6 +12,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Contestant, EngineCounts, Running, StartOptions } from '../contestants/contestant.js'
+import type { TellTurn } from '../contestants/turns.js'
 import { busyBetween, machineTime, processTime, softirqThreads } from './clock.js'
 import type { Field } from './field.js'
 import type { Generator, GeneratorKind } from './generator.js'
@@ -90,9 +91,6 @@ const REST_MS_MAX = 10_000
 const LOOK_MS = 100
 /** Part of a stretch that is left out at either end where the rate is taken. */
 const MARGIN = 0.1
-
-/** Says what is measured now; `part` of the turn is over. */
-export type TellTurn = (what: string, part: number) => void
 
 export async function measureTurn(
   contestant: Contestant,
