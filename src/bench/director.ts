@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { kernelIpvs } from './contestants/kernel.js'
+import { whyNoIpvs } from './contestants/kernel.js'
 import { busyBetween, type MachineTime, machineTime } from './wire/clock.js'
 
 export const DIRECTORS = ['kernel', 'uipvs'] as const
@@ -78,7 +78,7 @@ export async function setUpKernel(
   rules: string,
   vips: readonly string[],
 ): Promise<DirectorSetUp> {
-  const why = kernelIpvs.whyNot(undefined as never)
+  const why = whyNoIpvs()
   if (why !== null) throw new NoDirector(why)
   const saved = mustRun(['ipvsadm', '--save', '-n'])
   if (saved.trim() !== '') {

@@ -41,21 +41,24 @@ export const ipForward: Contestant = {
   },
 }
 
+/** Why this machine's kernel has no IPVS for us, or null. */
+export function whyNoIpvs(): string | null {
+  if (spawnSync('ipvsadm', ['--version']).error !== undefined) {
+    return 'ipvsadm is not installed (apt install ipvsadm)'
+  }
+  if (existsSync('/proc/net/ip_vs')) return null
+  const done = spawnSync('modprobe', ['ip_vs'], { encoding: 'utf8' })
+  if (existsSync('/proc/net/ip_vs')) return null
+  const said = done.error?.message ?? done.stderr.trim().split('\n')[0]
+  return `this kernel has no IPVS (modprobe ip_vs: ${said})`
+}
+
 /** IPVS of this machine's own kernel: the VIPs are the director's, as Direct Routing wants it. */
 export const kernelIpvs: Contestant = {
   name: 'ipvs',
   title: 'kernel IPVS',
   side: 'opponent',
-  whyNot: () => {
-    if (spawnSync('ipvsadm', ['--version']).error !== undefined) {
-      return 'ipvsadm is not installed (apt install ipvsadm)'
-    }
-    if (existsSync('/proc/net/ip_vs')) return null
-    const done = spawnSync('modprobe', ['ip_vs'], { encoding: 'utf8' })
-    if (existsSync('/proc/net/ip_vs')) return null
-    const said = done.error?.message ?? done.stderr.trim().split('\n')[0]
-    return `this kernel has no IPVS (modprobe ip_vs: ${said})`
-  },
+  whyNot: whyNoIpvs,
   start: async ({ field, rules }) => {
     // A frame for an address that is not the director's would be routed, and never meet IPVS.
     field.ip(
