@@ -202,7 +202,7 @@ export const en = {
     dead: 'dead',
     neighbours: 'knows',
     frameTitle: 'A frame on the wire',
-    chooseFrame: 'Choose a frame below to see it field by field.',
+    chooseFrame: 'Choose a frame to see it field by field.',
     everybody: 'everybody',
     framesSeen: 'Frames seen',
     nextChoice: 'What would it choose next?',

@@ -200,7 +200,7 @@ export const zh: Texts = {
     dead: '已终止',
     neighbours: '已知邻居',
     frameTitle: '网线上的一帧',
-    chooseFrame: '在下面选择一帧，逐字段查看。',
+    chooseFrame: '选择一帧，逐字段查看。',
     everybody: '所有主机',
     framesSeen: '看到的帧',
     nextChoice: '下一次会选谁？',
