@@ -26,10 +26,21 @@ const DESTINATION_OPTIONS = 60
 /** More than fragments without offset have; `frag_off` without the "don't fragment" bit. */
 const FRAGMENT_BITS = 0x3fff
 const EXTENSION_HEADERS_MAX = 4
+/** The three bytes from the EtherType on: IPv4 with a header of 20 bytes. */
+const PLAIN_IPV4 = 0x080045
+/** Of Ethernet and that header. */
+const PLAIN_BYTES_MIN = 34
+/** FRAGMENT_BITS in the word that ends with TTL and protocol. */
+const PLAIN_FRAGMENT_BITS = FRAGMENT_BITS << 16
 
 /** Completes the frame at `offset` of `view`; says whether there was something to complete. */
 export function completeChecksum(view: DataView, offset: number, length: number): boolean {
   const end = offset + length
+  // Every frame of the port af_xdp comes by here, and nearly all for nothing: the usual ones, IPv4
+  // without tags or options, are looked at in the fewest reads.
+  if (length >= PLAIN_BYTES_MIN && view.getInt32(offset + 12) >>> 8 === PLAIN_IPV4) {
+    return completePlainIpv4(view, offset + 14, end)
+  }
   let at = offset + 12
   while (at + 6 <= end) {
     const type = view.getUint16(at)
@@ -41,15 +52,24 @@ export function completeChecksum(view: DataView, offset: number, length: number)
   return false
 }
 
+function completePlainIpv4(view: DataView, ip: number, end: number): boolean {
+  const packetEnd = ip + view.getUint16(ip + 2)
+  const word = view.getInt32(ip + 6)
+  if (packetEnd > end || (word & PLAIN_FRAGMENT_BITS) !== 0) return false
+  const source = view.getInt32(ip + 12)
+  const destination = view.getInt32(ip + 16)
+  const addresses =
+    (source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff)
+  return completeSegment(view, ip + 20, packetEnd, word & 0xff, addresses)
+}
+
 function completeIpv4(view: DataView, ip: number, end: number): boolean {
   if (ip + 20 > end || view.getUint8(ip) >> 4 !== 4) return false
   const headerBytes = (view.getUint8(ip) & 0xf) * 4
   const packetEnd = ip + view.getUint16(ip + 2)
   if (headerBytes < 20 || packetEnd > end || ip + headerBytes > packetEnd) return false
   if ((view.getUint16(ip + 6) & FRAGMENT_BITS) !== 0) return false
-  // Not by `sum`: every frame of the port af_xdp comes by here, and nearly all for nothing.
-  const source = view.getUint16(ip + 12) + view.getUint16(ip + 14)
-  const addresses = source + view.getUint16(ip + 16) + view.getUint16(ip + 18)
+  const addresses = sum(view, ip + 12, ip + 20)
   return completeSegment(view, ip + headerBytes, packetEnd, view.getUint8(ip + 9), addresses)
 }
 
