@@ -115,7 +115,7 @@ export class AfXdpPort implements Port {
   readonly #sockets: XskSocket[]
   /** Index of the arm that each socket belongs to. */
   readonly #armOf: Uint8Array
-  readonly #batch: Batch
+  readonly usual: Batch
   readonly #sleep: PollSet
   readonly #isPolling: boolean
   readonly #isShared: boolean
@@ -157,7 +157,7 @@ export class AfXdpPort implements Port {
     this.outbox = this.#link.outbox
     this.#sockets = arms.flatMap((arm) => arm.sockets)
     this.#armOf = Uint8Array.from(arms.flatMap((arm, i) => arm.sockets.map(() => i)))
-    this.#batch = new Batch(this.#umem.buffer, options.batch ?? BATCH)
+    this.usual = new Batch(this.#umem.buffer, options.batch ?? BATCH)
     const fds = [...this.#sockets.map((socket) => socket.fd), ...this.#link.descriptors]
     this.#sleep = new PollSet(fds, options.wakeFd)
     this.modes = ground?.modes ?? []
@@ -171,19 +171,20 @@ export class AfXdpPort implements Port {
       if (this.#turn === sockets.length) {
         const batch = this.#link.receive()
         if (batch.count > 0) return batch
-      } else if (this.#take(sockets[this.#turn])) return this.#batch
+      } else if (this.#take(sockets[this.#turn])) return this.usual
     }
-    this.#batch.count = 0
-    return this.#batch
+    this.usual.count = 0
+    return this.usual
   }
 
   /** Describes the next frames of a socket to the batch. */
   #take(socket: XskSocket): boolean {
     if (this.#isPolling) socket.poll()
-    const batch = this.#batch
+    const batch = this.usual
     const { view, offset, length } = batch
     const count = socket.take(batch.capacity, offset, length)
     if (count === 0) return false
+    this.#umem.claim(offset, count)
     for (let i = 0; i < count; i++) completeChecksum(view, offset[i], length[i])
     batch.count = count
     batch.arm = this.#armOf[this.#turn]
@@ -192,30 +193,41 @@ export class AfXdpPort implements Port {
   }
 
   settle(batch: Batch): void {
-    if (batch !== this.#batch) {
+    if (batch !== this.usual) {
       this.#link.settle(batch)
       return
     }
-    const umem = this.#umem
-    const arms = this.arms
-    const { count, offset, length, verdict, egress } = batch
+    const { count, offset, verdict, egress } = batch
+    // Frames in a row that leave by the same arm are pushed together: nearly always all of them.
+    let from = 0
     for (let i = 0; i < count; i++) {
       if (ACTION[verdict[i]] !== FORWARD) {
-        umem.give(offset[i])
-        continue
+        this.#push(batch, from, i)
+        this.#umem.give(offset[i])
+        from = i + 1
+      } else if (egress[i] !== egress[from]) {
+        this.#push(batch, from, i)
+        from = i
       }
-      // The frames of a flow come by one queue, and leave by one: in order.
-      const out = arms[egress[i]].wayOut(this.#queue)
-      if (out.push(offset[i], length[i])) continue
-      this.counters.sendErrors++
-      umem.give(offset[i])
     }
+    this.#push(batch, from, count)
     batch.count = 0
     for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].send()
     if (this.#isShared) this.#exchange()
     else for (let i = 0; i < this.#sockets.length; i++) this.#sockets[i].refillIfNeeded()
     if (this.outbox.count > 0) this.#link.flush()
     if (--this.#batchesUntilStatistics === 0) this.#readStatistics()
+  }
+
+  /** Puts frames `from` to `to`, which leave by the arm of the first, into its tx ring. */
+  #push({ offset, length, egress }: Batch, from: number, to: number): void {
+    if (from === to) return
+    // The frames of a flow come by one queue, and leave by one: in order.
+    const out = this.arms[egress[from]].wayOut(this.#queue)
+    for (let i = from + out.push(offset, length, from, to); i < to; i++) {
+      this.counters.sendErrors++
+      this.#umem.give(offset[i])
+    }
   }
 
   /**
@@ -275,9 +287,9 @@ export class AfXdpPort implements Port {
     this.#isOpen = false
     // Whoever still holds the batch finds it empty instead of reading unmapped memory.
     const nothing = new ArrayBuffer(0)
-    this.#batch.count = 0
-    this.#batch.view = new DataView(nothing)
-    this.#batch.bytes = new Uint8Array(nothing)
+    this.usual.count = 0
+    this.usual.view = new DataView(nothing)
+    this.usual.bytes = new Uint8Array(nothing)
     for (const arm of this.arms) arm.close()
     this.#ground?.close()
     this.#link.close()

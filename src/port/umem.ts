@@ -10,6 +10,7 @@ import { mtuOfChunk } from '../native/if-xdp.js'
 import { viewOf } from '../native/libc.js'
 import { mapPrivate, unmap } from '../native/mapping.js'
 import { Returns } from './umem-returns.js'
+import type { ConsumerRing, ProducerRing } from './xsk-ring.js'
 
 /** The kernel takes chunks of 2048 bytes, or of a page. */
 const CHUNK_BYTES = [2048, 4096] as const
@@ -67,6 +68,10 @@ export class Umem {
   readonly buffer: ArrayBuffer
   /** Addresses of free chunks: the first `freeCount` entries. */
   readonly #free: Int32Array
+  /** `buffer`, by 16-bit words. */
+  readonly #halves: Int16Array
+  /** What is on its way to other workers. */
+  readonly #few = new Int32Array(64)
   /** Chunks at home here: from this address on, so many bytes. */
   readonly #first: number
   readonly #span: number
@@ -76,6 +81,7 @@ export class Umem {
   constructor(plan: UmemPlan, worker: number) {
     const { address, chunkBytes, chunksPerHome, homes, returns } = plan
     this.buffer = viewOf(address, umemBytes(plan))
+    this.#halves = new Int16Array(this.buffer)
     const isHome = worker < homes
     this.#span = isHome ? chunksPerHome * chunkBytes : 0
     this.#first = worker * this.#span
@@ -92,9 +98,35 @@ export class Umem {
     else this.#returns?.send(address)
   }
 
-  /** A free chunk. There must be one. */
-  take(): number {
-    return this.#free[--this.freeCount]
+  /** The chunks of the next `count` entries of a completion ring are nobody's any more. */
+  giveFrom(ring: ConsumerRing, count: number): void {
+    if (this.#returns === undefined) {
+      ring.takeAddresses(count, this.#free, this.freeCount)
+      this.freeCount += count
+      return
+    }
+    for (let left = count; left > 0; ) {
+      const few = Math.min(left, this.#few.length)
+      ring.takeAddresses(few, this.#few, 0)
+      for (let i = 0; i < few; i++) this.give(this.#few[i])
+      left -= few
+    }
+  }
+
+  /** `count` free chunks, of which there must be so many, go into a fill ring. */
+  takeTo(ring: ProducerRing, count: number): void {
+    ring.pushAddresses(this.#free, this.freeCount - count, this.freeCount)
+    this.freeCount -= count
+  }
+
+  /**
+   * Has the cache lines that frames begin in brought here from the processor that wrote them, all at
+   * once, by writing into the two bytes before each frame. A write need not wait for its line, and
+   * brings one that the MAC addresses can be written into; a read does neither.
+   */
+  claim(offset: Int32Array, count: number): void {
+    const halves = this.#halves
+    for (let i = 0; i < count; i++) halves[(offset[i] >> 1) - 1] = 0
   }
 
   /** Takes back what other workers gave back, and hands over what is theirs. */

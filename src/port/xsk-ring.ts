@@ -89,18 +89,28 @@ export class ProducerRing extends MappedRing {
     return this.size - ((this.#next - this.#seen) | 0)
   }
 
-  /** Writes the address of a chunk. There must be room. */
-  pushAddress(address: number): void {
-    this.words[this.entries + (this.#next & this.mask) * WORDS_PER_ADDRESS] = address
-    this.#next = (this.#next + 1) | 0
+  /** Writes the addresses at indices `from` to `to`. There must be room for all. */
+  pushAddresses(addresses: Int32Array, from: number, to: number): void {
+    const { words, entries, mask } = this
+    let next = this.#next
+    for (let i = from; i < to; i++) {
+      words[entries + (next & mask) * WORDS_PER_ADDRESS] = addresses[i]
+      next = (next + 1) | 0
+    }
+    this.#next = next
   }
 
-  /** Writes a frame. There must be room. */
-  pushFrame(address: number, bytes: number): void {
-    const at = this.entries + (this.#next & this.mask) * WORDS_PER_DESCRIPTOR
-    this.words[at] = address
-    this.words[at + LENGTH] = bytes
-    this.#next = (this.#next + 1) | 0
+  /** Writes where the frames at indices `from` to `to` are. There must be room for all. */
+  pushFrames(offset: Int32Array, length: Int32Array, from: number, to: number): void {
+    const { words, entries, mask } = this
+    let next = this.#next
+    for (let i = from; i < to; i++) {
+      const at = entries + (next & mask) * WORDS_PER_DESCRIPTOR
+      words[at] = offset[i]
+      words[at + LENGTH] = length[i]
+      next = (next + 1) | 0
+    }
+    this.#next = next
   }
 
   /** Hands what was written to the kernel; whether there was anything. */
@@ -149,11 +159,15 @@ export class ConsumerRing extends MappedRing {
     return waiting / this.size
   }
 
-  /** The next address. There must be one. */
-  takeAddress(): number {
-    const at = this.entries + (this.#next & this.mask) * WORDS_PER_ADDRESS
-    this.#next = (this.#next + 1) | 0
-    return this.words[at]
+  /** Copies the next `count` addresses to the array, from index `to` on. There must be so many. */
+  takeAddresses(count: number, addresses: Int32Array, to: number): void {
+    const { words, entries, mask } = this
+    let next = this.#next
+    for (let i = to; i < to + count; i++) {
+      addresses[i] = words[entries + (next & mask) * WORDS_PER_ADDRESS]
+      next = (next + 1) | 0
+    }
+    this.#next = next
   }
 
   /** Copies the next `count` frames' places to the arrays. There must be so many. */

@@ -14,6 +14,7 @@
 import {
   AF_XDP,
   SOL_XDP,
+  UMEM_HEADROOM,
   XDP_COPY,
   XDP_MAX_TX_SKB_BUDGET,
   XDP_MMAP_OFFSETS,
@@ -142,7 +143,7 @@ function fillFirst(
   where: string,
 ): void {
   const ring = new ProducerRing(fd, 'fr', offsets, XDP_UMEM_PGOFF_FILL_RING, entries, where)
-  for (let i = 0; i < entries; i++) ring.pushAddress(umem.take())
+  umem.takeTo(ring, entries)
   ring.submit()
   ring.close()
 }
@@ -232,13 +233,17 @@ export class XskSocket {
     return true
   }
 
-  /** Puts a frame into the tx ring; false if there is no room, or no interface. */
-  push(address: number, bytes: number): boolean {
+  /**
+   * Puts the frames at indices `from` to `to` into the tx ring; how many of them, the first ones:
+   * there may be no room for all, or no interface.
+   */
+  push(offset: Int32Array, length: Int32Array, from: number, to: number): number {
     const { tx } = this
-    if (tx === null || this.isDown || tx.room(1) === 0) return false
-    tx.pushFrame(address, bytes)
-    this.#outside++
-    return true
+    if (tx === null || this.isDown) return 0
+    const count = Math.min(to - from, tx.room(to - from))
+    tx.pushFrames(offset, length, from, from + count)
+    this.#outside += count
+    return count
   }
 
   /** Hands what was pushed to the kernel, and takes back the chunks of what has left. */
@@ -252,10 +257,10 @@ export class XskSocket {
   reap(): void {
     const { completion } = this
     if (completion === null) return // `hasSentAway`
-    let n = completion.waiting()
-    if (n === 0) return
-    this.#outside -= n
-    for (; n > 0; n--) this.#umem.give(completion.takeAddress())
+    const count = completion.waiting()
+    if (count === 0) return
+    this.#outside -= count
+    this.#umem.giveFrom(completion, count)
     completion.release()
   }
 
@@ -280,9 +285,8 @@ export class XskSocket {
     const { fill } = this
     if (fill === null) return
     const umem = this.#umem
-    let room = Math.min(fill.room(fill.size), umem.freeCount)
     this.#taken = 0
-    for (; room > 0; room--) fill.pushAddress(umem.take())
+    umem.takeTo(fill, Math.min(fill.room(fill.size), umem.freeCount))
     if (fill.submit() && fill.needsWakeup) recv(this.fd, this.#nothing, 0, MSG_DONTWAIT)
   }
 
@@ -349,7 +353,9 @@ function registerUmem(fd: number, plan: UmemPlan, where: string): void {
   const request = new BigUint64Array(xdp_umem_reg.size / 8)
   request[xdp_umem_reg.addr >> 3] = BigInt(plan.address)
   request[xdp_umem_reg.len >> 3] = BigInt(bytes)
-  new Uint32Array(request.buffer)[xdp_umem_reg.chunk_size >> 2] = plan.chunkBytes
+  const words = new Uint32Array(request.buffer)
+  words[xdp_umem_reg.chunk_size >> 2] = plan.chunkBytes
+  words[xdp_umem_reg.headroom >> 2] = UMEM_HEADROOM
   if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, request, xdp_umem_reg.size) === 0) return
   const code = errno()
   const megabytes = Math.ceil(bytes / 2 ** 20)
