@@ -120,6 +120,8 @@ export interface Port {
   readonly counters: PortCounters
   /** How it takes frames here, by arm, where that depends on the machine. */
   readonly modes?: readonly ArmMode[]
+  /** The batch that frames come in nearly always, if there is one such: what `Loop` is fastest with. */
+  readonly usual?: Batch | undefined
   /** The next frames, at most a batch; `count` is 0 when there are none. Never blocks. */
   receive(): Batch
   /** Takes the batch back: sends what is to be forwarded, recycles the rest, then flushes. */

@@ -229,6 +229,11 @@ export class AfPacketPort implements Port {
     return this.arms.map((arm) => arm.fd)
   }
 
+  /** That of the first arm, which clients are behind if there are two. */
+  get usual(): Batch {
+    return this.arms[0].batch
+  }
+
   receive(): Batch {
     const arms = this.arms
     let arm = arms[this.#lastArm]

@@ -192,6 +192,11 @@ export class MemoryPort implements Port {
     }
   }
 
+  /** That of the preloaded frames. */
+  get usual(): Batch | undefined {
+    return this.#ring?.batch
+  }
+
   receive(): Batch {
     if (this.#closed) throw new Error('receive() from a closed port')
     if (this.#out !== null) throw new Error('receive() before the last batch was settled')
