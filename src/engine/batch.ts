@@ -33,6 +33,10 @@ export class Batch {
   readonly partialChecksum: Uint8Array
   /** For an aggregate (GRO): bytes of transport payload in each of its segments; else 0. */
   readonly segmentBytes: Int32Array
+  /** Where a look for the frame's IPv4 connection begins (`warm.ts`), while `chainsAt` holds. */
+  readonly chain: Int32Array
+  /** What the table's `changes` were then. */
+  chainsAt = -1
 
   constructor(arena: ArrayBufferLike, capacity: number, byteOffset = 0, byteLength?: number) {
     const bytes = byteLength ?? arena.byteLength - byteOffset
@@ -46,5 +50,6 @@ export class Batch {
     this.destination = new Int32Array(capacity)
     this.partialChecksum = new Uint8Array(capacity)
     this.segmentBytes = new Int32Array(capacity)
+    this.chain = new Int32Array(capacity)
   }
 }

@@ -129,7 +129,13 @@ export class Director extends DirectorState {
     const table = this.balancer.connections4
     const ports = transport.ports(view, segment)
     const event = eventOf(protocol, view, segment, end)
-    let slot = table.find4(protocol, ipv4.source(view, ip), ipv4.destination(view, ip), ports)
+    const client = ipv4.source(view, ip)
+    const vip = ipv4.destination(view, ip)
+    let slot = NONE
+    if (batch.chainsAt === table.changes) {
+      slot = table.findIn4(batch.chain[i], protocol, client, vip, ports)
+    }
+    if (slot === NONE) slot = table.find4(protocol, client, vip, ports)
     if (slot !== NONE) {
       const stands = standing(this.balancer, table, slot, protocol, event)
       if (stands === GONE) return DESTINATION_GONE

@@ -267,3 +267,55 @@ t.test('whatever bits of an IPv6 address its clients choose, they are spread', a
   })
   t.ok(used > 2400, `${used} buckets for ports`)
 })
+
+t.test('a chain that was looked up before is what find4 sees, while nothing has changed', async (t) => {
+  let used = 0
+  const property = fc.property(steps, fc.integer(), (list, seed) => {
+    const table = makeTable(4, 24, seed)
+    const slots: number[] = []
+    const found = new Map<string, { chain: number; changes: number }>()
+    for (const each of list) {
+      if (each.do === 'remove') {
+        if (slots.length > 0) table.remove(slots.splice(each.pick % slots.length, 1)[0])
+        continue
+      }
+      const { protocol, client, vip, ports } = each.tuple
+      const key = JSON.stringify(each.tuple)
+      if (each.do === 'insert') {
+        const slot = table.insert4(protocol, client, vip, ports, 1, 0, 100)
+        if (slot !== NONE) slots.push(slot)
+        continue
+      }
+      const known = found.get(key)
+      const expected = table.find4(protocol, client, vip, ports)
+      if (known !== undefined && known.changes === table.changes) {
+        used++
+        if (table.findIn4(known.chain, protocol, client, vip, ports) !== expected) {
+          throw new Error(`another record in the chain, ${key}`)
+        }
+      }
+      // A chain of another key holds no record of this one.
+      const strange = Int32Array.of(table.bucket4(protocol, client ^ 1, vip, ports))
+      table.touch(strange, 1)
+      const slot = table.findIn4(strange[0], protocol, client, vip, ports)
+      if (slot !== NONE && slot !== expected) throw new Error(`a strange chain has ${key}`)
+      const buckets = Int32Array.of(table.bucket4(protocol, client, vip, ports))
+      table.touch(buckets, 1)
+      found.set(key, { chain: buckets[0], changes: table.changes })
+    }
+  })
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 500 }))
+  t.ok(used > 100, `${used} chains were used again`)
+})
+
+t.test('each record that comes or goes is a change', async (t) => {
+  const table = makeTable(4, 4, 1)
+  const seen = [table.changes]
+  const slot = table.insert4(6, 1, 2, 0x10001, 0, 0, 100)
+  seen.push(table.changes)
+  table.insert4(6, 1, 2, 0x10001, 0, 0, 100)
+  seen.push(table.changes)
+  table.remove(slot)
+  seen.push(table.changes)
+  t.equal(new Set(seen).size, seen.length)
+})

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { Batch } from '../../src/engine/batch.js'
 import { TableWarmer } from '../../src/engine/warm.js'
@@ -29,6 +30,32 @@ t.test('a large table decides as a small one', async (t) => {
   const [first, second] = [large, small].map((world) => world.send(...frames))
   t.same(first?.verdicts, second?.verdicts)
   t.same(first?.sent, second?.sent)
+})
+
+t.test('connections that come and go within a batch', async (t) => {
+  const large = new World({ limits: { connections4: 32_768 } })
+  const small = new World({ limits: { connections4: 32_768 } })
+  const table = large.book.balancer.connections4
+  const slot = large.book.balancer.services.head(0)
+  for (let i = 0; i < 10_000; i++) table.insert4(6, i, 1, (i << 16) | 1 | 0x10000, slot, 0, 1 << 20)
+  const frame = fc.record({
+    sport: fc.integer({ min: 1000, max: 1007 }),
+    flags: fc.constantFrom('S', 'A', 'FA', 'R', 'S'),
+  })
+  const batches = fc.sample(fc.array(frame, { minLength: 1, maxLength: 60 }), {
+    numRuns: 100,
+    seed: 7,
+  })
+  for (const [n, list] of batches.entries()) {
+    const frames = list.map(({ sport, flags }) =>
+      build({ ipv4: { source: CLIENT, destination: VIP }, tcp: { sport, dport: 80, flags } }),
+    )
+    const [first, second] = [large, small].map((world) => world.send(...frames))
+    if (JSON.stringify(first) === JSON.stringify(second)) continue
+    t.same(first, second, `batch ${n}`)
+    break
+  }
+  t.equal(table.count - 10_000, small.book.balancer.connections4.count)
 })
 
 const syn6 = (sport: number): FrameSpec => ({
