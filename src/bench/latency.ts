@@ -10,7 +10,7 @@
  */
 import { createInterface } from 'node:readline'
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
-import { type Contestant, kernelOnly, type StartOptions } from './contestants/contestant.js'
+import { type Contestant, kernelOnly, type Running, type StartOptions } from './contestants/contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
 import { type Skipped, takeTurns } from './contestants/turns.js'
 import { aims, type Idle, idlePercent, idleTable } from './idle.js'
@@ -102,9 +102,9 @@ async function run(
   const { rules, rounds, workers } = options
   const pinning = pinnings()
   const { directory } = field
-  // What is dropped at ingress, the receiver's socket for IPv4 never sees. No host has the address
-  // that frames are for, so the IP stack drops them.
+  // What is dropped at ingress, the receiver's socket for IPv4 never sees.
   field.stopDropping('sink')
+  field.dropBeforeRouting('sink')
   const start = { field, rules, directory, pinning: pinning.contestant, nodeFlags: [], workers }
   const { contestants, skipped, turns } = await takeTurns(
     options.names,
@@ -130,7 +130,7 @@ async function measured(
   pinning: Pinning,
 ): Promise<Arrived & Pick<Crossing, 'idle'>> {
   const isAlone = contestant.side === 'generator'
-  const running = isAlone ? kernelOnly(() => {}) : await contestant.start(start)
+  const running = isAlone ? wireAlone(start.field) : await contestant.start(start)
   try {
     const cross = (seconds: number) =>
       crossing(contestant, start.field, target, options, pinning, seconds)
@@ -143,6 +143,12 @@ async function measured(
   } finally {
     await running.stop()
   }
+}
+
+/** Nobody forwards: the director's end of the wire is where frames are received. */
+function wireAlone(field: Field): Running {
+  field.dropBeforeRouting('director')
+  return kernelOnly(() => field.stopDropping('director'))
 }
 
 /** One run of the sender, received. */

@@ -176,8 +176,18 @@ export class Field {
     this.run(host, [`nft 'table netdev wire { chain c { ${chain} meta protocol ip drop; }; }'`])
   }
 
+  /**
+   * IPv4 goes on to packet sockets for IPv4, and ends before the IP stack looks for a route: a host
+   * without the address would make and destroy one for each frame, on the contestant's processor.
+   */
+  dropBeforeRouting(host: FieldHost): void {
+    const chain = 'type filter hook prerouting priority raw;'
+    this.run(host, [`nft 'table ip wire { chain c { ${chain} drop; }; }'`])
+  }
+
+  /** Ends what those two began there. */
   stopDropping(host: FieldHost): void {
-    this.run(host, ['nft delete table netdev wire'])
+    this.run(host, ['nft flush ruleset'])
   }
 
   /** Read within microseconds and without a process of its own. */
