@@ -5,7 +5,7 @@ import { FRAME_BYTES_MIN } from '../bench/stamped-sender.js'
 import { addReportOptions, numberOption, runBenches } from './bench.js'
 import { addContestantOptions, fitting, readWireRules, type WireFlags } from './bench-wire.js'
 
-const IDLE_SECONDS = 10
+export const IDLE_SECONDS = 10
 
 const EXAMPLES = `
 Examples:

@@ -18,8 +18,11 @@ import { readRules } from './rules-file.js'
 const SIZE_MIN = 60
 const SIZE_MAX = 1514
 const FLOWS_MAX = 65_536
-/** As long as a stretch, but no longer than this. */
-const WARM_UP_SECONDS_MOST = 1.5
+/**
+ * Twice as long as a stretch, but no longer than this: V8 has compiled a director's path for good
+ * after two million frames or so, and the thread that does it shares the director's processor.
+ */
+const WARM_UP_SECONDS_MOST = 4
 const OPPONENTS = namesOf('opponent')
 const ENGINES = namesOf('uipvs')
 
@@ -116,7 +119,7 @@ export function wireOptions(flags: WireFlags): RaceOptions {
     rules: readWireRules(flags.rules),
     rounds: flags.rounds,
     seconds: flags.duration,
-    warmUpSeconds: Math.min(WARM_UP_SECONDS_MOST, flags.duration),
+    warmUpSeconds: Math.min(WARM_UP_SECONDS_MOST, 2 * flags.duration),
     flows: flags.flows,
     bytes: flags.size,
     rate: flags.rate,
