@@ -107,6 +107,7 @@ export class AfXdpPort implements Port {
   readonly counters: PortCounters = { ringDrops: 0, sendErrors: 0 }
   readonly modes: readonly ArmMode[]
   readonly plan: XdpPlan
+  readonly usual: Batch
   /** Of the first worker. */
   readonly #ground: XdpGround | undefined
   /** Copies of ARP and neighbour discovery, and the way out for frames of our own. */
@@ -115,7 +116,6 @@ export class AfXdpPort implements Port {
   readonly #sockets: XskSocket[]
   /** Index of the arm that each socket belongs to. */
   readonly #armOf: Uint8Array
-  readonly usual: Batch
   readonly #sleep: PollSet
   readonly #isPolling: boolean
   readonly #isShared: boolean
