@@ -112,16 +112,15 @@ export class ConnectionTable {
 
   /** The newest connection with this key, or NONE. Source port 0 never matches, as in Linux. */
   find4(protocol: number, client: number, vip: number, ports: number): number {
-    const chain = this.#heads[this.bucket4(protocol, client, vip, ports)]
-    return this.findIn4(chain, protocol, client, vip, ports)
+    const at = this.bucket4(protocol, client, vip, ports)
+    return this.findIn4(this.#heads[at], protocol, client, vip, ports)
   }
 
   /** The same in a chain that `touch` found. */
   findIn4(chain: number, protocol: number, client: number, vip: number, ports: number): number {
     if (ports >>> 16 === 0) return NONE
     const words = this.#words
-    let next = chain
-    while (next !== 0) {
+    for (let next = chain; next !== 0; ) {
       const at = (next - 1) << WORDS_BITS
       if (
         words[at] === client &&
@@ -136,30 +135,25 @@ export class ConnectionTable {
     return NONE
   }
 
-  /** The bucket of a key, for `first` and `touch`. */
+  /** The bucket of a key, for `first` and `touch`; addresses as in `find4` and `find6`. */
   bucket4(protocol: number, client: number, vip: number, ports: number): number {
     return hash(this.#seed, client, vip, ports, protocol) & this.#mask
   }
 
-  /** The same for IPv6; `client` and `vip` as in `find6`. */
   bucket6(protocol: number, view: DataView, client: number, vip: number, ports: number): number {
     return hash6In(this.#seed, protocol, ports, view, client, vip) & this.#mask
   }
 
   /**
-   * Reads the first record of each of `count` buckets into the cache, and puts the chain that begins
-   * with it in the bucket's place: for `findIn4`, as long as `changes` stays what it is. In loops of
-   * few instructions a processor has dozens of reads under way at once.
+   * Reads the first record of each of `count` buckets into the cache; in the bucket's place stands
+   * the chain then, for `findIn4` as long as `changes` stays the same. In loops of few instructions
+   * a processor has dozens of reads under way at once.
    */
   touch(buckets: Int32Array, count: number): number {
-    const heads = this.#heads
     const words = this.#words
-    for (let i = 0; i < count; i++) buckets[i] = heads[buckets[i]]
+    for (let i = 0; i < count; i++) buckets[i] = this.#heads[buckets[i]]
     let touched = 0
-    for (let i = 0; i < count; i++) {
-      const next = buckets[i]
-      touched |= words[(next - (next === 0 ? 0 : 1)) << WORDS_BITS]
-    }
+    for (let i = 0; i < count; i++) touched |= words[Math.max(buckets[i] - 1, 0) << WORDS_BITS]
     return touched
   }
 

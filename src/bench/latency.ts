@@ -10,7 +10,12 @@
  */
 import { createInterface } from 'node:readline'
 import { decodeFromCompressedBase64, type Histogram } from 'hdr-histogram-js'
-import { type Contestant, kernelOnly, type Running, type StartOptions } from './contestants/contestant.js'
+import {
+  type Contestant,
+  kernelOnly,
+  type Running,
+  type StartOptions,
+} from './contestants/contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
 import { type Skipped, takeTurns } from './contestants/turns.js'
 import { aims, type Idle, idlePercent, idleTable } from './idle.js'

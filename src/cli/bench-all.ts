@@ -14,7 +14,8 @@ Examples:
   uipvs bench all --report /tmp/r                everything, in about forty minutes
   uipvs bench all --rounds 1 --duration 1        a first look
 
-The options are those of 'uipvs bench wire'; rules without a UDP service leave out latency. Needs root.
+The options are those of 'uipvs bench wire'. Without a UDP service latency is left out.
+Needs root.
 What the figures mean: docs/benchmarking.md.`
 
 export function addAllCommand(bench: Command): void {

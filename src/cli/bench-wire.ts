@@ -37,6 +37,7 @@ export interface WireFlags extends ReportFlags {
   readonly rules?: string
   readonly workers: number
   readonly generator?: 'live' | 'socket'
+  readonly steady?: boolean
   readonly search?: boolean
   readonly nodeFlag?: readonly string[]
 }
@@ -47,7 +48,7 @@ Examples:
   uipvs bench wire --rounds 1 --duration 1 --no-search   a first look, in less than a minute
   uipvs bench wire --engine af_xdp --opponent ip_forward,c_af_xdp --report /tmp/r
   uipvs bench wire --rules rules.ipvs --flows 4096       your own rules, as ipvsadm-save writes them
-  uipvs bench wire --engine af_packet --opponent none --rate 400000 --duration 60 --rounds 1
+  uipvs bench wire --engine af_xdp --opponent none --rate 600000 --steady --duration 60
                                                          is anything lost in a minute?
 
 Needs root: it works in network namespaces of its own, and nothing of it remains.
@@ -101,6 +102,10 @@ export function addWireCommand(bench: Command): void {
         .choices(['live', 'socket'])
         .default('live'),
     )
+    .option(
+      '--steady',
+      'the kernel makes those at --rate too, more of them; then only own CPU time holds',
+    )
     .option('--no-search', 'do not look for the highest rate without loss')
     .option(
       '--node-flag <flag>',
@@ -124,6 +129,7 @@ export function wireOptions(flags: WireFlags): RaceOptions {
     bytes: flags.size,
     rate: flags.rate,
     isLive: flags.generator !== 'socket',
+    isSteady: flags.steady === true,
     isSearched: flags.search !== false,
     workers: flags.workers,
     nodeFlags: flags.nodeFlag ?? [],

@@ -120,7 +120,7 @@ export interface Port {
   readonly counters: PortCounters
   /** How it takes frames here, by arm, where that depends on the machine. */
   readonly modes?: readonly ArmMode[]
-  /** The batch that frames come in nearly always, if there is one such: what `Loop` is fastest with. */
+  /** The batch that frames come in nearly always, if there is one: `Loop` is fastest with it. */
   readonly usual?: Batch | undefined
   /** The next frames, at most a batch; `count` is 0 when there are none. Never blocks. */
   receive(): Batch

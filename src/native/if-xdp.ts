@@ -49,7 +49,7 @@ export const XDP_UMEM_PGOFF_COMPLETION_RING = 0x1_8000_0000
 /** `linux/bpf.h`: bytes before each frame that the kernel keeps free for XDP programs. */
 export const XDP_PACKET_HEADROOM = 256
 
-/** What we ask for beside: with it, a frame of 60 bytes and the two before it are one cache line. */
+/** What we ask for beside: a frame of 60 bytes and the two before it are one cache line then. */
 export const UMEM_HEADROOM = 2
 
 /** The largest chunk: a page. */

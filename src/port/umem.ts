@@ -120,9 +120,9 @@ export class Umem {
   }
 
   /**
-   * Has the cache lines that frames begin in brought here from the processor that wrote them, all at
-   * once, by writing into the two bytes before each frame. A write need not wait for its line, and
-   * brings one that the MAC addresses can be written into; a read does neither.
+   * Has the cache lines that frames begin in brought here from the processor that wrote them, all
+   * at once, by writing into the two bytes before each frame. A write need not wait for its line,
+   * and brings one that the MAC addresses can be written into; a read does neither.
    */
   claim(offset: Int32Array, count: number): void {
     const halves = this.#halves

@@ -268,7 +268,7 @@ t.test('whatever bits of an IPv6 address its clients choose, they are spread', a
   t.ok(used > 2400, `${used} buckets for ports`)
 })
 
-t.test('a chain that was looked up before is what find4 sees, while nothing has changed', async (t) => {
+t.test('a chain looked up before is what find4 sees while nothing changes', async (t) => {
   let used = 0
   const property = fc.property(steps, fc.integer(), (list, seed) => {
     const table = makeTable(4, 24, seed)
@@ -286,12 +286,14 @@ t.test('a chain that was looked up before is what find4 sees, while nothing has 
         if (slot !== NONE) slots.push(slot)
         continue
       }
-      const known = found.get(key)
       const expected = table.find4(protocol, client, vip, ports)
-      if (known !== undefined && known.changes === table.changes) {
+      for (const [other, known] of found) {
+        if (known.changes !== table.changes) continue
         used++
-        if (table.findIn4(known.chain, protocol, client, vip, ports) !== expected) {
-          throw new Error(`another record in the chain, ${key}`)
+        const { protocol, client, vip, ports } = JSON.parse(other)
+        const there = table.findIn4(known.chain, protocol, client, vip, ports)
+        if (there !== table.find4(protocol, client, vip, ports)) {
+          throw new Error(`another record in the chain, ${other}`)
         }
       }
       // A chain of another key holds no record of this one.

@@ -12,7 +12,7 @@ import { Field } from './field.js'
 import { Generator } from './generator.js'
 import { type Pinning, pinnings } from './pinning.js'
 import { racePlots } from './plots.js'
-import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Turn } from './round.js'
+import { LOSS_TOLERATED, measureTurn, RESOLUTION, type Timing, type Turn } from './round.js'
 import type { WireRules } from './rules.js'
 import {
   differingRules,
@@ -37,6 +37,8 @@ export interface RaceOptions {
   readonly rate: number
   /** Whether the kernel makes the frames at full speed. */
   readonly isLive: boolean
+  /** Whether it makes those of the fixed load, too. */
+  readonly isSteady: boolean
   readonly isSearched: boolean
   readonly workers: number
   readonly nodeFlags: readonly string[]
@@ -94,12 +96,15 @@ function measured(
   tell: TellTurn,
 ): Promise<Turn> {
   const measuredMs = options.seconds * 1000
-  const timing = {
+  const kind = options.isLive ? 'live' : 'socket'
+  const timing: Timing = {
     warmUpMs: options.warmUpSeconds * 1000,
     measuredMs,
     rate: options.rate,
     trialMs: options.isSearched ? Math.min(TRIAL_MS_MOST, measuredMs) : 0,
-    kind: options.isLive ? ('live' as const) : ('socket' as const),
+    kind,
+    // At a fixed rate the generator shall sleep, or nobody's CPU time could be told from its own.
+    fixedKind: options.isSteady ? kind : 'socket',
   }
   return measureTurn(contestant, round, generator, timing, start, tell)
 }
