@@ -50,7 +50,11 @@ export const XDP_UMEM_PGOFF_COMPLETION_RING = 0x1_8000_0000
 export const XDP_PACKET_HEADROOM = 256
 
 /** What we ask for beside: a frame of 60 bytes and the two before it are one cache line then. */
-export const UMEM_HEADROOM = 2
+const UMEM_HEADROOM = 2
+
+export function umemHeadroom(): number {
+  return UMEM_HEADROOM
+}
 
 /** The largest chunk: a page. */
 const CHUNK_BYTES_MAX = 4096

@@ -14,7 +14,7 @@
 import {
   AF_XDP,
   SOL_XDP,
-  UMEM_HEADROOM,
+  umemHeadroom,
   XDP_COPY,
   XDP_MAX_TX_SKB_BUDGET,
   XDP_MMAP_OFFSETS,
@@ -355,7 +355,7 @@ function registerUmem(fd: number, plan: UmemPlan, where: string): void {
   request[xdp_umem_reg.len >> 3] = BigInt(bytes)
   const words = new Uint32Array(request.buffer)
   words[xdp_umem_reg.chunk_size >> 2] = plan.chunkBytes
-  words[xdp_umem_reg.headroom >> 2] = UMEM_HEADROOM
+  words[xdp_umem_reg.headroom >> 2] = umemHeadroom()
   if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, request, xdp_umem_reg.size) === 0) return
   const code = errno()
   const megabytes = Math.ceil(bytes / 2 ** 20)
