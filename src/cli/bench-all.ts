@@ -11,7 +11,7 @@ import { addWireOptions, type WireFlags, wireOptions } from './bench-wire.js'
 
 const EXAMPLES = `
 Examples:
-  uipvs bench all --report /tmp/r                everything, in about forty minutes
+  uipvs bench all --report /tmp/r                everything; it says how long it will take
   uipvs bench all --rounds 1 --duration 1        a first look
 
 The options are those of 'uipvs bench wire'. Without a UDP service latency is left out.

@@ -1,6 +1,7 @@
 /** What keeps af_xdp from an interface. With `auto` the director then goes another way. */
-import { mtuOfChunk } from '../native/if-xdp.js'
+
 import { readInterface, runTool } from '../native/interfaces.js'
+import { mtuOfChunk } from '../native/umem-chunk.js'
 import { type Finding, note, ok, problem } from './finding.js'
 
 /** The name that the director gives to its own program. */

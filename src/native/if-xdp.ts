@@ -49,23 +49,6 @@ export const XDP_UMEM_PGOFF_COMPLETION_RING = 0x1_8000_0000
 /** `linux/bpf.h`: bytes before each frame that the kernel keeps free for XDP programs. */
 export const XDP_PACKET_HEADROOM = 256
 
-/** What we ask for beside: a frame of 60 bytes and the two before it are one cache line then. */
-const UMEM_HEADROOM = 2
-
-export function umemHeadroom(): number {
-  return UMEM_HEADROOM
-}
-
-/** The largest chunk: a page. */
-const CHUNK_BYTES_MAX = 4096
-const ETHERNET_BYTES = 14
-const VLAN_TAG_BYTES = 4
-
-/** The longest IP packet that a chunk (by default the largest) holds, tagged or not. */
-export function mtuOfChunk(chunkBytes = CHUNK_BYTES_MAX): number {
-  return chunkBytes - XDP_PACKET_HEADROOM - UMEM_HEADROOM - ETHERNET_BYTES - VLAN_TAG_BYTES
-}
-
 /** Size and field offsets in bytes, host byte order. */
 export const xdp_umem_reg = {
   size: 32,

@@ -6,19 +6,17 @@
  * Several workers share the memory, and each chunk has a home among them: the worker whose fill
  * rings it goes into. What another worker has done with, it gives back (`umem-returns.ts`).
  */
-import { mtuOfChunk } from '../native/if-xdp.js'
 import { viewOf } from '../native/libc.js'
 import { mapPrivate, unmap } from '../native/mapping.js'
+import { CHUNK, mtuOfChunk } from '../native/umem-chunk.js'
 import { Returns } from './umem-returns.js'
 import type { ConsumerRing, ProducerRing } from './xsk-ring.js'
 
-/** The kernel takes chunks of 2048 bytes, or of a page. */
-const CHUNK_BYTES = [2048, 4096] as const
 const UMEM_BYTES_MAX = 2 ** 31
 
 /** The chunk for frames of an interface with this MTU; undefined if there is none. */
 export function chunkBytesFor(mtu: number): number | undefined {
-  return CHUNK_BYTES.find((bytes) => mtu <= mtuOfChunk(bytes))
+  return CHUNK.bytes.find((bytes) => mtu <= mtuOfChunk(bytes))
 }
 
 /** Where the memory lies and how it is divided: plain data, for all threads of the process. */

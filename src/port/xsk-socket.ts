@@ -14,7 +14,6 @@
 import {
   AF_XDP,
   SOL_XDP,
-  umemHeadroom,
   XDP_COPY,
   XDP_MAX_TX_SKB_BUDGET,
   XDP_MMAP_OFFSETS,
@@ -61,6 +60,7 @@ import {
   setOption,
   tryOption,
 } from '../native/socket.js'
+import { CHUNK } from '../native/umem-chunk.js'
 import { type Umem, type UmemPlan, umemBytes } from './umem.js'
 import { ConsumerRing, ProducerRing } from './xsk-ring.js'
 
@@ -355,7 +355,7 @@ function registerUmem(fd: number, plan: UmemPlan, where: string): void {
   request[xdp_umem_reg.len >> 3] = BigInt(bytes)
   const words = new Uint32Array(request.buffer)
   words[xdp_umem_reg.chunk_size >> 2] = plan.chunkBytes
-  words[xdp_umem_reg.headroom >> 2] = umemHeadroom()
+  words[xdp_umem_reg.headroom >> 2] = CHUNK.headroom
   if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, request, xdp_umem_reg.size) === 0) return
   const code = errno()
   const megabytes = Math.ceil(bytes / 2 ** 20)

@@ -4,6 +4,15 @@ import { Batch } from '../../src/engine/batch.js'
 import { TableWarmer } from '../../src/engine/warm.js'
 import { build, CLIENT, type FrameSpec, VIP, VIP6, World } from './world.js'
 
+/** So many connections of somebody else, which make the table large enough to be warmed. */
+function fill4({ book }: World, count = 10_000): void {
+  const { connections4, services } = book.balancer
+  const slot = services.head(0)
+  for (let i = 0; i < count; i++) {
+    connections4.insert4(6, i, 1, (i << 16) | 1 | 0x10000, slot, 0, 1 << 20)
+  }
+}
+
 const syn = (sport: number, source = CLIENT): FrameSpec => ({
   ipv4: { source, destination: VIP },
   tcp: { sport, dport: 80 },
@@ -12,10 +21,7 @@ const syn = (sport: number, source = CLIENT): FrameSpec => ({
 t.test('a large table decides as a small one', async (t) => {
   const large = new World({ limits: { connections4: 32_768 } })
   const small = new World({ limits: { connections4: 32_768 } })
-  // Ten thousand connections of somebody else make the table large enough to be warmed.
-  const table = large.book.balancer.connections4
-  const slot = large.book.balancer.services.head(0)
-  for (let i = 0; i < 10_000; i++) table.insert4(6, i, 1, (i << 16) | 1 | 0x10000, slot, 0, 1 << 20)
+  fill4(large)
   const frames = [
     ...Array.from({ length: 40 }, (_, i) => build(syn(1000 + (i % 30)))),
     build({ ...syn(7), ethernet: { vlan: 5 } }),
@@ -35,9 +41,7 @@ t.test('a large table decides as a small one', async (t) => {
 t.test('connections that come and go within a batch', async (t) => {
   const large = new World({ limits: { connections4: 32_768 } })
   const small = new World({ limits: { connections4: 32_768 } })
-  const table = large.book.balancer.connections4
-  const slot = large.book.balancer.services.head(0)
-  for (let i = 0; i < 10_000; i++) table.insert4(6, i, 1, (i << 16) | 1 | 0x10000, slot, 0, 1 << 20)
+  fill4(large)
   const frame = fc.record({
     sport: fc.integer({ min: 1000, max: 1007 }),
     flags: fc.constantFrom('S', 'A', 'FA', 'R', 'S'),
@@ -55,7 +59,7 @@ t.test('connections that come and go within a batch', async (t) => {
     t.same(first, second, `batch ${n}`)
     break
   }
-  t.equal(table.count - 10_000, small.book.balancer.connections4.count)
+  t.equal(large.book.balancer.connections4.count - 10_000, small.book.balancer.connections4.count)
 })
 
 const syn6 = (sport: number): FrameSpec => ({
@@ -92,7 +96,7 @@ t.test('so does a large table of IPv6, also with frames of both', async (t) => {
 t.test('a frame at the very end of the arena, cut anywhere', async (t) => {
   const world = new World({ limits: { connections4: 32_768, connections6: 32_768 } })
   const table = world.book.balancer.connections4
-  for (let i = 0; i < 9000; i++) table.insert4(6, i, 1, 0x10001, 0, 0, 1 << 20)
+  fill4(world)
   const warmer = new TableWarmer(table, world.book.balancer.connections6)
   const frame = build(syn(5))
   for (let length = 0; length <= frame.length; length++) {
@@ -114,7 +118,7 @@ t.test('a frame at the very end of the arena, cut anywhere', async (t) => {
 t.test('a batch that is larger than it remembers', async (t) => {
   const world = new World({ limits: { connections4: 32_768 } })
   const table = world.book.balancer.connections4
-  for (let i = 0; i < 9000; i++) table.insert4(6, i, 1, 0x10001, 0, 0, 1 << 20)
+  fill4(world)
   const batch = new Batch(build(syn(5)).buffer as ArrayBuffer, 5000)
   batch.length.fill(54)
   batch.count = 5000
