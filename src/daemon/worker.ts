@@ -5,7 +5,7 @@
  *
  *   busy:  breathe, breathe, breathe ...          orders are looked for at each tick (10 ms), and
  *                                                 after each order that was found
- *   idle:  a short spin, then sleep in poll() until a frame, an order or the next tick comes;
+ *   idle:  a spin (`spin.ts`), then sleep in poll() until a frame, an order or the next tick comes;
  *          after a second of it, until the next fourth tick
  *
  * Orders arrive between breaths, so a frame never sees half a change.
@@ -33,13 +33,8 @@ import { LoopMeter } from './loop-meter.js'
 import { WorkerMemory } from './memory.js'
 import type { Findings, NeighbourReport, Order, Report, Request, WorkerStart } from './messages.js'
 import { takePrecedence } from './precedence.js'
+import { Spin } from './spin.js'
 
-/**
- * How long the worker looks in vain before it sleeps: about what going to sleep and waking cost. By
- * the clock, since an empty breath takes 80 ns with one packet socket and several times as much
- * with a socket for each queue of several arms.
- */
-const SPIN_MS = 0.004
 /** How long it sleeps at most when nothing at all happens. */
 const IDLE_WAIT_MS = 10
 /**
@@ -215,6 +210,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
   const { modes = [] } = port
   const isFirst = port instanceof AfXdpPort && start.plan === undefined
   report(channel, isFirst ? { kind: 'ready', modes, plan: port.plan } : { kind: 'ready', modes })
+  const spin = new Spin()
   let nextLook = 0
   let before = performance.now()
   let lastBusy = before
@@ -223,7 +219,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
     const frames = engine.breathe()
     const now = performance.now()
     if (frames > 0 || engine.isBehind) lastBusy = now
-    const isIdle = now - lastBusy > SPIN_MS
+    const isIdle = now - lastBusy > spin.ms
     engine.meter.breath(now - before, frames)
     before = now
     if (isIdle || now >= nextLook) {
@@ -243,6 +239,7 @@ function runThread(channel: MessagePort, start: WorkerStart): void {
         const isLong = now - Math.max(lastBusy, lastOrder) > LONG_IDLE_MS
         port.wait(isLong ? LONG_IDLE_WAIT_MS : IDLE_WAIT_MS)
         before = performance.now()
+        spin.slept(before - now)
       }
     }
   }
