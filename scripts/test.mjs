@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path'
 import { t } from 'tap'
 
 const ROOT = dirname(import.meta.dirname ?? new URL('.', import.meta.url).pathname)
-const JOBS = 2
+const JOBS = 3
 /** For one file, in seconds, unless the file itself sets another with `t.setTimeout`. */
 const FILE_TIMEOUT_S = 180
 /** Folders whose tests take longest; begun first, so that both processors are busy to the end. */

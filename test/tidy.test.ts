@@ -153,7 +153,6 @@ const TESTED_ELSEWHERE: Readonly<Record<string, string>> = {
   'src/engine/trace-key.ts': 'trace-match.test.ts',
   'src/engine/trace-value.ts': 'trace-filter.test.ts',
   'src/engine/batch.ts': 'fields only; every test of a port and of the engine',
-  'src/engine/warm.ts': 'changes nothing that can be seen; bench/micro',
   'src/wire/frame-spec.ts': 'types only',
   'src/wire/segment.ts': 'the transport half of build.ts: test/wire/build.test.ts',
 }

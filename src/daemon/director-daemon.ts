@@ -55,8 +55,10 @@ import { openTrace, Tracing } from './tracing.js'
 import { warningsOf } from './warnings.js'
 import type { Workers } from './workers.js'
 
-/** How often the kernel's addresses and routes are looked at. */
-const NETWORK_MS = 5_000
+/** How often it is looked whether the kernel's addresses and routes have changed. */
+const LOOK_MS = 500
+/** How often they are read again at most, however often they change. */
+const READ_AGAIN_MS = 5_000
 /**
  * A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash).
  */
@@ -184,7 +186,7 @@ export class DirectorDaemon {
   }
 
   #keepLooking(): void {
-    this.#timers.push(setInterval(() => this.#lookAround(), NETWORK_MS))
+    this.#timers.push(setInterval(() => this.#lookAround(), LOOK_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }
 
@@ -199,6 +201,7 @@ export class DirectorDaemon {
     try {
       await this.#engine?.stop()
     } finally {
+      this.#network.close()
       this.#guard?.remove()
     }
   }
@@ -378,7 +381,8 @@ export class DirectorDaemon {
       const modes = this.#engine?.modes ?? []
       const mtuOf = (name: string) => readInterface(name).mtu
       for (const line of this.#mtuWatch.warnings(modes, mtuOf)) this.options.log(line)
-      if (this.#network.refresh()) await this.#surround?.update(this.#book, this.#grain.value)
+      if (this.#network.refreshIfStale(READ_AGAIN_MS))
+        await this.#surround?.update(this.#book, this.#grain.value)
     })
     this.#lastChange = change.catch((error) =>
       this.options.log(`the network could not be read again: ${error.message}`),

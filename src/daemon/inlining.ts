@@ -9,10 +9,12 @@
  */
 import { setFlagsFromString } from 'node:v8'
 
-const INLINED_BYTES = 3000
-const INLINED_BYTES_IN_ALL = 9000
+const INLINED_BYTES = 20_000
+const INLINED_BYTES_IN_ALL = 20_000
 
 export function allowInlining(): void {
   setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTES}`)
   setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTES_IN_ALL}`)
+  // Beyond this not even functions of a few bytes are inlined.
+  setFlagsFromString(`--max-inlined-bytecode-size-absolute=${INLINED_BYTES_IN_ALL}`)
 }

@@ -14,6 +14,7 @@ import {
   readInterface,
   readRoutes,
 } from '../native/interfaces.js'
+import { NetworkWatch } from '../native/rtnetlink.js'
 import type { GuardState } from './guard.js'
 
 const TABLES = new Set(['main', 'local', 'default'])
@@ -21,6 +22,10 @@ const REFUSING = new Set(['unreachable', 'blackhole', 'prohibit', 'throw'])
 
 export class Network implements Surroundings {
   readonly #interfaces: readonly string[]
+  readonly #watch = new NetworkWatch()
+  /** Something has changed since it was read. */
+  #isStale = true
+  #readAt = -Infinity
   #addresses: readonly KernelAddress[] = []
   #broadcast: ReadonlySet<string> = new Set()
   #local: ReadonlySet<string> = new Set()
@@ -34,8 +39,18 @@ export class Network implements Surroundings {
     this.#interfaces = interfaces
   }
 
+  /** As `refresh` if something may have changed, but not again within `ms` of the last time. */
+  refreshIfStale(ms: number): boolean {
+    this.#isStale ||= this.#watch.takeChange()
+    return this.#isStale && performance.now() - this.#readAt >= ms && this.refresh()
+  }
+
   /** Reads everything again; whether anything differs from what was read before. */
   refresh(): boolean {
+    // What changes while it is read is read once more.
+    this.#watch.takeChange()
+    this.#isStale = true
+    this.#readAt = performance.now()
     this.#addresses = readAddresses()
     this.#local = new Set(this.#addresses.map((own) => own.address))
     this.#routes = readRoutes()
@@ -44,6 +59,7 @@ export class Network implements Surroundings {
     const read = JSON.stringify([this.#addresses, this.#routes])
     const isNew = read !== this.#read
     this.#read = read
+    this.#isStale = false
     return isNew
   }
 
@@ -58,6 +74,10 @@ export class Network implements Surroundings {
    */
   lost(): string | undefined {
     return this.#interfaces.find((name, i) => indexOf(name) !== this.#indices[i])
+  }
+
+  close(): void {
+    this.#watch.close()
   }
 
   isBroadcast(address: string): boolean {

@@ -33,7 +33,17 @@ export class Batch {
   readonly partialChecksum: Uint8Array
   /** For an aggregate (GRO): bytes of transport payload in each of its segments; else 0. */
   readonly segmentBytes: Int32Array
-  /** Where a look for the frame's IPv4 connection begins (`warm.ts`), while `chainsAt` holds. */
+  /** The port can't tell which transport checksums are partial; those that look it are completed. */
+  hasUnknownChecksums = false
+  /**
+   * Of a plain IPv4 frame (`glance.ts`), else 0: length of the packet (bits 16 to 31), TCP flags (8
+   * to 15), protocol (0 to 7). The other columns of its key mean something only then.
+   */
+  readonly about: Int32Array
+  readonly client: Int32Array
+  readonly vip: Int32Array
+  readonly ports: Int32Array
+  /** Where a look for the frame's connection begins, while `chainsAt` holds. */
   readonly chain: Int32Array
   /** What the table's `changes` were then. */
   chainsAt = -1
@@ -50,6 +60,10 @@ export class Batch {
     this.destination = new Int32Array(capacity)
     this.partialChecksum = new Uint8Array(capacity)
     this.segmentBytes = new Int32Array(capacity)
+    this.about = new Int32Array(capacity)
+    this.client = new Int32Array(capacity)
+    this.vip = new Int32Array(capacity)
+    this.ports = new Int32Array(capacity)
     this.chain = new Int32Array(capacity)
   }
 }

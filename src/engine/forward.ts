@@ -131,11 +131,7 @@ export class Director extends DirectorState {
     const event = eventOf(protocol, view, segment, end)
     const client = ipv4.source(view, ip)
     const vip = ipv4.destination(view, ip)
-    let slot = NONE
-    if (batch.chainsAt === table.changes) {
-      slot = table.findIn4(batch.chain[i], protocol, client, vip, ports)
-    }
-    if (slot === NONE) slot = table.find4(protocol, client, vip, ports)
+    let slot = table.find4(protocol, client, vip, ports)
     if (slot !== NONE) {
       const stands = standing(this.balancer, table, slot, protocol, event)
       if (stands === GONE) return DESTINATION_GONE
@@ -146,7 +142,23 @@ export class Director extends DirectorState {
       if (slot < 0) return -1 - slot
     }
 
+    return this.#known4(batch, i, frame, ip, segment, end, slot, protocol, event)
+  }
+
+  /** Steps 4 and 5 for an IPv4 packet of the connection in `slot`. */
+  #known4(
+    batch: Batch,
+    i: number,
+    frame: number,
+    ip: number,
+    segment: number,
+    end: number,
+    slot: number,
+    protocol: number,
+    event: number,
+  ): Verdict {
     // 4. Account for it, as Linux does, before it leaves.
+    const table = this.balancer.connections4
     const destination = table.destination(slot)
     this.balancer.account(table, slot, protocol, event, end - ip)
     if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.closeOnePacket(table, slot)
@@ -156,6 +168,31 @@ export class Director extends DirectorState {
     const verdict = this.#transmitter.transmit(batch, i, frame, ip, end, destination, false)
     if (verdict !== LOCAL_DESTINATION) return verdict
     return this.#side4.local(batch, i, frame, ip, segment, end, slot)
+  }
+
+  /**
+   * A frame whose header was read with those of its batch (`glance.ts`): the first two steps are
+   * done. One of a connection that lives, as nearly all are, goes on from here; any other makes the
+   * whole journey. As `packet4`, a function of this director.
+   */
+  readonly plain4 = (batch: Batch, i: number): Verdict => {
+    const table = this.balancer.connections4
+    const about = batch.about[i]
+    const client = batch.client[i]
+    const vip = batch.vip[i]
+    const ports = batch.ports[i]
+    const protocol = about & 0xff
+    const slot =
+      batch.chainsAt === table.changes
+        ? table.findIn4(batch.chain[i], protocol, client, vip, ports)
+        : table.find4(protocol, client, vip, ports)
+    // A packet that opens nothing ends no connection either: what is servable lives.
+    if (slot === NONE || !this.balancer.isServable(table, slot)) return this.forward(batch, i)
+    const frame = batch.offset[i]
+    const ip = frame + ethernet.HEADER_BYTES
+    const segment = ip + ipv4.HEADER_BYTES_MIN
+    const event = (about >>> 8) & 0xff
+    return this.#known4(batch, i, frame, ip, segment, ip + (about >>> 16), slot, protocol, event)
   }
 
   /** Step 3 for a packet without connection: the slot of a new one, or -1 - verdict. */

@@ -6,9 +6,9 @@
  */
 import type { Batch } from './batch.js'
 import type { Director } from './forward.js'
+import { Glance } from './glance.js'
 import type { Port } from './port.js'
 import { VERDICT_COUNT } from './verdict.js'
-import { TableWarmer } from './warm.js'
 
 /** How often what is due is looked after, in ms: the length of a tick of the timer wheel. */
 export const TICK_INTERVAL_MS = 10
@@ -28,7 +28,7 @@ export class Loop {
   frames = 0
   tap: Tap | null = null
   readonly #clock: () => number
-  readonly #warmer: TableWarmer
+  readonly #glance: Glance
   readonly #usual: Batch | null
   #nextTick = 0
 
@@ -37,9 +37,8 @@ export class Loop {
     this.port = port
     this.director = director
     this.#clock = clock
-    const { balancer } = director
     this.#usual = port.usual ?? null
-    this.#warmer = new TableWarmer(balancer.connections4, balancer.connections6)
+    this.#glance = new Glance(director)
     this.counts = counts ?? new Float64Array(VERDICT_COUNT)
     director.start(clock())
   }
@@ -67,10 +66,10 @@ export class Loop {
   #pass(batch: Batch, now: number): number {
     const { director, counts } = this
     const count = batch.count
+    this.#glance.look(batch)
     if (this.tap !== null) this.tap.arrived(batch, now)
-    this.#warmer.warm(batch)
     for (let i = 0; i < count; i++) {
-      const verdict = director.forward(batch, i)
+      const verdict = batch.about[i] === 0 ? director.forward(batch, i) : director.plain4(batch, i)
       batch.verdict[i] = verdict
       counts[verdict]++
     }

@@ -53,7 +53,7 @@ const on = (host: Namespace, ...lines: readonly string[]): Act => ({ host, lines
 const FORGET: Act = on('router', 'ip neigh flush dev eth1')
 const VIP_ON_LO = `ip addr show dev lo to ${VIP} | grep -q inet || ip addr add ${VIP}/32 dev lo label lo:0`
 
-/** The director looks at its kernel's addresses every five seconds, and then mends its guard. */
+/** The director reads its kernel's addresses again within five seconds, and mends its guard. */
 const VIP_OFF_DIRECTOR = `
 before=$(nft list table ${GUARD})
 ip addr del ${VIP}/32 dev eth0

@@ -23,7 +23,8 @@
  * What the kernel tells a packet socket beside a frame's bytes, AF_XDP does not say:
  *
  *   partial checksums    A sender on veth, or in a virtual machine, leaves the transport checksum
- *                        to hardware. Those are recognised and completed, `partial-checksum.ts`.
+ *                        to hardware. Those are recognised and completed by the loop,
+ *                        `engine/glance.ts`.
  *   aggregates (GRO)     Native mode comes before GRO: there are none. In generic mode one that
  *                        exceeds a chunk is dropped: the daemon asks to switch gro off.
  *   tags in hardware     A tag that the card took out of the frame is put back, where its driver
@@ -34,7 +35,6 @@ import type { ArmMode, Outbox, Port, PortCounters, Share, SharedVip } from '../e
 import { ACTION, FORWARD } from '../engine/verdict.js'
 import { wake } from '../native/eventfd.js'
 import { type AfPacketPort, openAfPacket } from './af-packet.js'
-import { completeChecksum } from './partial-checksum.js'
 import { PollSet } from './poll-set.js'
 import { Umem } from './umem.js'
 import { XdpArm } from './xdp-arm.js'
@@ -158,6 +158,7 @@ export class AfXdpPort implements Port {
     this.#sockets = arms.flatMap((arm) => arm.sockets)
     this.#armOf = Uint8Array.from(arms.flatMap((arm, i) => arm.sockets.map(() => i)))
     this.usual = new Batch(this.#umem.buffer, options.batch ?? BATCH)
+    this.usual.hasUnknownChecksums = true
     const fds = [...this.#sockets.map((socket) => socket.fd), ...this.#link.descriptors]
     this.#sleep = new PollSet(fds, options.wakeFd)
     this.modes = ground?.modes ?? []
@@ -181,11 +182,10 @@ export class AfXdpPort implements Port {
   #take(socket: XskSocket): boolean {
     if (this.#isPolling) socket.poll()
     const batch = this.usual
-    const { view, offset, length } = batch
+    const { offset, length } = batch
     const count = socket.take(batch.capacity, offset, length)
     if (count === 0) return false
     this.#umem.claim(offset, count)
-    for (let i = 0; i < count; i++) completeChecksum(view, offset[i], length[i])
     batch.count = count
     batch.arm = this.#armOf[this.#turn]
     this.#queue = socket.queue

@@ -18,9 +18,9 @@ import { Batch } from '../engine/batch.js'
 import type { Arm, PortCounters } from '../engine/port.js'
 import { ARPHRD_ETHER } from '../native/if-packet.js'
 import type { Interface } from '../native/interfaces.js'
+import { completeChecksum } from '../wire/partial-checksum.js'
 import { libpcapFilter } from './libpcap-filter.js'
 import { Overlap } from './overlap.js'
-import { completeChecksum } from './partial-checksum.js'
 
 /** What we use of `cap`, which comes without types. */
 export interface CapHandle extends EventEmitter {

@@ -36,7 +36,7 @@ export const FLAG_DONT_FRAGMENT = 0x4000
 export const FLAG_MORE_FRAGMENTS = 0x2000
 const OFFSET_MASK = 0x1fff
 /** What makes a fragment: more of them follow, or some came before. */
-const FRAGMENT_MASK = FLAG_MORE_FRAGMENTS | OFFSET_MASK
+export const FRAGMENT_MASK = FLAG_MORE_FRAGMENTS | OFFSET_MASK
 
 export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   [PROTO_ICMP]: 'ICMP',

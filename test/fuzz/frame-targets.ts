@@ -3,9 +3,9 @@
  * behind a frame's end are not its own: with other bytes there, the result has to be the same.
  */
 import assert from 'node:assert/strict'
-import { completeChecksum } from '../../src/port/partial-checksum.js'
 import { build, type FrameSpec } from '../../src/wire/build.js'
 import { describe } from '../../src/wire/describe.js'
+import { completeChecksum } from '../../src/wire/partial-checksum.js'
 import { type Chance, damaged } from './chance.js'
 import type { Target } from './targets.js'
 

@@ -6,7 +6,6 @@
  * no real director does), and JavaScript and C take turns, so that a slow minute hits all alike.
  */
 import { join } from 'node:path'
-import { Loop } from '../../engine/loop.js'
 import { compile, whyNoCompiler } from '../compiler.js'
 import { type Bar, barPlot, type Plot } from '../report/plot.js'
 import { directorFor, nsPerFrame, open } from './director.js'
@@ -96,11 +95,11 @@ export const decision: Measurement = {
 
   child(options, flows) {
     const { hugePages, ipv6 } = options
-    const bench = ipv6 ? directorFor(16, hugePages, RECORDS) : directorFor(RECORDS, hugePages)
+    const connections = ipv6 ? { connections: 16, connections6: RECORDS } : { connections: RECORDS }
+    const ring = inDisorder(Number(flows), ipv6 ? tcpFrame6('A') : undefined)
+    const bench = directorFor({ ...connections, hugePages }, ring)
+    const { loop } = bench
     open(bench, 0, Number(flows), 'S', ipv6 ? tcpFrame6('S') : undefined)
-    bench.port.preload(inDisorder(Number(flows), ipv6 ? tcpFrame6('A') : undefined))
-    // Begun now, since a loop takes the batch that there is then for the usual one.
-    const loop = new Loop(bench.port, bench.director, () => bench.clock.now)
     nsPerFrame(loop, options.frames)
     if (options.isTraced === true) console.log('warm:')
     return Array.from({ length: options.rounds }, () => nsPerFrame(loop, options.frames))

@@ -68,10 +68,19 @@ export function addRules(
   }
 }
 
-/** `memory` holds `Balancer.bytes(limits)`. */
-export function makeDirector(region: Region, limits: Limits): Bench {
+/**
+ * `region` holds `Balancer.bytes(limits)`; `ring`: the frames that come when no others wait. The
+ * batch that they come in is then the usual one of the loop, as those of a wire are.
+ */
+export function makeDirector(
+  region: Region,
+  limits: Limits,
+  ring: readonly Uint8Array[] = [],
+  time?: () => number,
+): Bench {
   const book = new RuleBook(region, limits, SEED, SCHEDULERS)
   const port = new MemoryPort({ discard: true, batch: 64 })
+  if (ring.length > 0) port.preload(ring)
   const director = new Director({
     rules: book,
     arms: port.arms,
@@ -102,16 +111,28 @@ export function makeDirector(region: Region, limits: Limits): Bench {
   for (let slot = 0; slot < director.neighbours.highWater; slot++)
     director.neighbours.pin(slot, macHigh, macLow)
   const clock = { now: 1000 }
-  return { loop: new Loop(port, director, () => clock.now), port, director, book, clock }
+  return { loop: new Loop(port, director, time ?? (() => clock.now)), port, director, book, clock }
 }
 
-/** A director of its own memory with room for `connections`. */
-export function directorFor(connections: number, hugePages = true, connections6 = 16): Bench {
+export interface Room {
+  readonly connections: number
+  readonly connections6?: number
+  readonly hugePages: boolean
+}
+
+/** A director of its own memory, with room for so many connections; `ring` and `time` as above. */
+export function directorFor(
+  { connections, connections6 = 16, hugePages }: Room,
+  ring?: readonly Uint8Array[],
+  time?: () => number,
+): Bench {
   const limits = { ...limitsFor(connections), connections6 }
-  return makeDirector(new Region(tableMemory(Balancer.bytes(limits), hugePages)), limits)
+  const memory = tableMemory(Balancer.bytes(limits), hugePages)
+  return makeDirector(new Region(memory), limits, ring, time)
 }
 
-const OPENED_AT_ONCE = 4096
+/** As many as the port's queue has room for. */
+const OPENED_AT_ONCE = 1024
 
 /** Opens the connections of flows `from` to `to`, with a SYN each; `flags` 'A' establishes them. */
 export function open(
@@ -123,7 +144,7 @@ export function open(
 ): void {
   for (let flow = from; flow < to; flow += OPENED_AT_ONCE) {
     const count = Math.min(OPENED_AT_ONCE, to - flow)
-    port.preload(inOrder(flags, flow, count, frame))
+    for (const each of inOrder(flags, flow, count, frame)) port.inject(each)
     breatheFor(loop, count)
   }
 }

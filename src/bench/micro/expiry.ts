@@ -50,12 +50,12 @@ export const expiry: Measurement = {
 
   child(options, part): Passed {
     const { connections, hugePages } = options
-    const bench = directorFor(connections + LIVING, hugePages)
-    const { loop, port, clock, director } = bench
+    const room = { connections: connections + LIVING, hugePages }
+    const bench = directorFor(room, inOrder('A', 0, LIVING))
+    const { loop, clock, director } = bench
     const table = director.balancer.connections4
     if (part === 'expiry') open(bench, LIVING, LIVING + connections)
     open(bench, 0, LIVING)
-    port.preload(inOrder('A', 0, LIVING))
     breatheFor(loop, 2_000_000) // established, for 15 minutes, and compiled
     // SYN_RECV lasts 60 s. Up to a tick before its end nobody goes, but timers move to finer lists.
     for (let end = clock.now + 60_000 - TICK_MS; clock.now < end; clock.now += TICK_MS) {

@@ -45,7 +45,8 @@ export const held: Measurement = {
   },
 
   child(options): Filled {
-    const bench = directorFor(options.held, options.hugePages)
+    const room = { connections: options.held, hugePages: options.hugePages }
+    const bench = directorFor(room, inDisorder(options.held))
     // Compiled, and the garbage of making frames seen once, before memory is looked at.
     open(bench, 0, 100_000)
     const before = residentMib()
@@ -55,7 +56,6 @@ export const held: Measurement = {
     const grown = ((residentMib() - before) * options.held) / (options.held - 100_000)
     const { count } = bench.director.balancer.connections4
     if (count !== options.held) throw new Error(`only ${count} are held`)
-    bench.port.preload(inDisorder(options.held))
     nsPerFrame(bench.loop, options.frames)
     const ns = Array.from({ length: options.rounds }, () => nsPerFrame(bench.loop, options.frames))
     return { openedSeconds, mib: grown, ns }

@@ -173,9 +173,8 @@ async function during(cells: Float64Array, action: () => Promise<number>): Promi
 function forwardForEver({ address, bytes, cells: shared, connections }: Start): void {
   const memory = ThreadMemory.at(address, bytes).buffer
   const cells = new Float64Array(shared)
-  const bench = makeDirector(new Region(memory), limitsFor(connections))
+  const bench = makeDirector(new Region(memory), limitsFor(connections), inDisorder(connections))
   open(bench, 0, connections)
-  bench.port.preload(inDisorder(connections))
   const schedstat = openSync('/proc/thread-self/schedstat', 'r')
   const text = new Uint8Array(128)
   let waitedBefore = waitedNs(schedstat, text)

@@ -33,7 +33,7 @@ export const openings: Measurement = {
   /** Millions a second of CPU time, for each ring of frames; best of pieces of 256 Ki. */
   child(options) {
     const { connections } = options
-    const { loop, port } = directorFor(connections, options.hugePages)
+    const { loop, port } = directorFor({ connections, hugePages: options.hugePages })
     const frames = Array.from({ length: RING }, () => tcpFrame('S'))
     const rates: number[] = []
     let us = 0

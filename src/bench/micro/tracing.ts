@@ -7,7 +7,7 @@
  */
 import { Region } from '../../balance/region.js'
 import type { Director } from '../../engine/forward.js'
-import { Loop, TICK_INTERVAL_MS } from '../../engine/loop.js'
+import { TICK_INTERVAL_MS } from '../../engine/loop.js'
 import { TRACE_RING_BYTES, TraceWriter } from '../../engine/trace-ring.js'
 import { TraceTap } from '../../engine/trace-tap.js'
 import { directorFor, nsPerFrame, open, tableMemory } from './director.js'
@@ -73,19 +73,18 @@ export const tracing: Measurement = {
   },
 
   child(options, flows) {
-    const bench = directorFor(RECORDS, options.hugePages)
-    const { port, director } = bench
     // Budgets are counted by ticks. The clock goes as fast as frames do when nothing is traced: by
     // a real one they would be greater, to a frame, wherever others use the processor too.
     let now = 1000
     let batchMs = 64 * 50e-6
-    const loop = new Loop(port, director, () => {
+    const room = { connections: RECORDS, hugePages: options.hugePages }
+    const bench = directorFor(room, inDisorder(Number(flows)), () => {
       now += batchMs
       return now
     })
+    const { loop, director } = bench
     const writer = new TraceWriter(new Region(tableMemory(TRACE_RING_BYTES, false)))
-    open({ ...bench, loop }, 0, Number(flows))
-    port.preload(inDisorder(Number(flows)))
+    open(bench, 0, Number(flows))
     // Made once: garbage of theirs would be collected while something else is measured.
     const taps = new Map(KINDS.map((kind) => [kind.name, tapOf(kind, writer, director)]))
     const measure = (kind: Kind | null): number => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { completeChecksum } from '../../src/port/partial-checksum.js'
+import { completeChecksum } from '../../src/wire/partial-checksum.js'
 
 const word = (bytes: Uint8Array, at: number) => (bytes[at] << 8) | (bytes[at + 1] ?? 0)
 
