@@ -56,7 +56,7 @@ import { warningsOf } from './warnings.js'
 import type { Workers } from './workers.js'
 
 /** How often it is looked whether the kernel's addresses and routes have changed. */
-const LOOK_MS = 500
+const LOOK_MS = 1_000
 /** How often they are read again at most, however often they change. */
 const READ_AGAIN_MS = 5_000
 /**

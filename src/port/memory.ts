@@ -231,15 +231,17 @@ export class MemoryPort implements Port {
   }
 
   #fromRing(ring: Ring): Batch {
-    const batch = ring.batch
+    const { batch, offset, length } = ring
+    const { offset: offsets, length: lengths, capacity } = batch
+    const end = length.length
     let next = ring.next
-    for (let i = 0; i < batch.capacity; i++) {
-      batch.offset[i] = ring.offset[next]
-      batch.length[i] = ring.length[next]
-      next = next + 1 === ring.length.length ? 0 : next + 1
+    for (let i = 0; i < capacity; i++) {
+      offsets[i] = offset[next]
+      lengths[i] = length[next]
+      next = next + 1 === end ? 0 : next + 1
     }
     ring.next = next
-    batch.count = batch.capacity
+    batch.count = capacity
     return batch
   }
 
