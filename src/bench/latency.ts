@@ -89,7 +89,8 @@ export function latency(options: LatencyOptions): Bench {
   const { rounds, names, seconds, idleSeconds } = options
   return {
     seconds:
-      rounds * (names.length + 1) * (seconds + warmUpSeconds(seconds) + 4) + names.length * idleSeconds,
+      rounds * (names.length + 1) * (seconds + warmUpSeconds(seconds) + 4) +
+      names.length * idleSeconds,
     run: async (tell, ended) => {
       const field = new Field(options.rules, false)
       try {

@@ -139,8 +139,9 @@ export class DirectorDaemon {
 
   async #start(): Promise<void> {
     const { engine } = this.options
-    if (engine === 'none') return this.#judgeOnly()
     this.#network.refresh()
+    // Without frames there are still addresses to judge rules by, and a trash to be emptied.
+    if (engine === 'none') return this.#keepLooking()
     const { interfaces } = this.options
     if (this.options.guard) {
       // What directors that were killed have left behind goes first.
@@ -177,12 +178,6 @@ export class DirectorDaemon {
   /** The engine that runs, and how it takes frames: for the ready line. */
   describeEngine(): string {
     return this.#opened === null ? 'none' : describeEngine(this.#opened)
-  }
-
-  /** Without frames there are still addresses to judge rules by, and a trash to be emptied. */
-  #judgeOnly(): void {
-    this.#lookAround()
-    this.#keepLooking()
   }
 
   #keepLooking(): void {

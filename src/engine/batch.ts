@@ -33,7 +33,7 @@ export class Batch {
   readonly partialChecksum: Uint8Array
   /** For an aggregate (GRO): bytes of transport payload in each of its segments; else 0. */
   readonly segmentBytes: Int32Array
-  /** The port can't tell which transport checksums are partial; those that look it are completed. */
+  /** The port can't tell which transport checksums are partial: what looks it is completed. */
   hasUnknownChecksums = false
   /**
    * Of a plain IPv4 frame (`glance.ts`), else 0: length of the packet (bits 16 to 31), TCP flags (8

@@ -4,6 +4,7 @@
  * with which nothing is opened and no state changes.
  */
 import { PROTO_AH, PROTO_ESP, PROTO_SCTP, PROTO_TCP, PROTO_UDP } from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import * as udp from '../wire/udp.js'
@@ -39,6 +40,24 @@ function sctpEvent(view: DataView, segment: number, end: number): number {
   if (first !== sctp.CHUNK_COOKIE_ECHO && first !== sctp.CHUNK_COOKIE_ACK) return first
   const second = sctp.nextChunk(view, sctp.firstChunk(segment), end)
   return second >= 0 && sctp.chunkType(view, second) === sctp.CHUNK_ABORT ? sctp.CHUNK_ABORT : first
+}
+
+/**
+ * The event that moves the state of an IPv6 connection. Linux reads TCP's flags (and SCTP's chunk)
+ * as if the transport header followed the 40 bytes of the IPv6 header, whatever follows; so do we,
+ * for the states and timeouts that users of both compare. Only packets with extension headers
+ * differ.
+ */
+export function stateEvent6(
+  view: DataView,
+  ip: number,
+  segment: number,
+  end: number,
+  protocol: number,
+  event: number,
+): number {
+  const assumed = ip + ipv6.HEADER_BYTES
+  return segment === assumed ? event : eventOf(protocol, view, assumed, end)
 }
 
 /** Ports of the other direction: source and destination exchanged. */

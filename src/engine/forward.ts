@@ -20,7 +20,7 @@ import * as ipv6 from '../wire/ipv6.js'
 import * as transport from '../wire/transport.js'
 import type { Batch } from './batch.js'
 import { type DirectorOptions, DirectorState } from './director-state.js'
-import { eventOf, isServed } from './event.js'
+import { eventOf, isServed, stateEvent6 } from './event.js'
 import { Pieces } from './fragment-cut.js'
 import { FragmentRoad, type Fragments } from './fragment-road.js'
 import { IpsecRoad, isIpsec } from './ipsec-road.js'
@@ -321,7 +321,7 @@ export class Director extends DirectorState {
       table,
       slot,
       protocol,
-      this.#stateEvent6(view, ip, segment, end, protocol, event),
+      stateEvent6(view, ip, segment, end, protocol, event),
       end - ip,
     )
     if (table.hasFlag(slot, FLAG_ONE_PACKET)) this.balancer.closeOnePacket(table, slot)
@@ -391,23 +391,5 @@ export class Director extends DirectorState {
     if (slot === NONE) return -1 - CONNECTIONS_FULL
     balancer.opened(table, slot, service)
     return slot
-  }
-
-  /**
-   * The event that moves the state of an IPv6 connection. Linux reads TCP's flags (and SCTP's
-   * chunk) as if the transport header followed the 40 bytes of the IPv6 header, whatever follows;
-   * so do we, for the states and timeouts that users of both compare. Only packets with extension
-   * headers differ.
-   */
-  #stateEvent6(
-    view: DataView,
-    ip: number,
-    segment: number,
-    end: number,
-    protocol: number,
-    event: number,
-  ): number {
-    const assumed = ip + ipv6.HEADER_BYTES
-    return segment === assumed ? event : eventOf(protocol, view, assumed, end)
   }
 }

@@ -56,7 +56,7 @@ export interface AfXdpOptions extends WorkerOptions {
   readonly interfaces: readonly string[]
   /** How many share the frames, if more than one: `joinAfXdp` is for the others. */
   readonly workers?: number
-  /** Entries of each ring, a power of two. */
+  /** Entries of each ring, a power of two; if left out, see `receiveEntriesFor`. */
   readonly ringEntries?: number
   /** Poll the device from our own calls, for so many microseconds, instead of by interrupts. */
   readonly busyPollMicroseconds?: number
@@ -66,14 +66,13 @@ export interface AfXdpOptions extends WorkerOptions {
 }
 
 const BATCH = 256
-const RING_ENTRIES = 4096
 /** ARP and neighbour discovery are few. */
 const LINK_BLOCK_BYTES = 64 * 1024
 const LINK_BLOCKS = 8
 /** The kernel's drop counters are read once in so many batches, and when nothing comes. */
 const STATISTICS_EVERY = 1024
 
-/** A worker that sleeps is woken when a quarter of a fill ring's chunks waits for it. */
+/** A worker that sleeps is woken when a quarter of a tx ring's chunks waits for it. */
 const WAITING_SHIFT = 2
 
 /** Opens the sockets and attaches the program. Nothing is taken until `serve()` is called. */
@@ -82,7 +81,7 @@ export function openAfXdp(options: AfXdpOptions): AfXdpPort {
   const ground = new XdpGround({
     interfaces: options.interfaces,
     workers,
-    entries: options.ringEntries ?? RING_ENTRIES,
+    entries: options.ringEntries,
     busyPollMicroseconds,
     isGeneric: options.isGeneric ?? false,
     isCopying: options.isCopying ?? false,
@@ -137,7 +136,7 @@ export class AfXdpPort implements Port {
     this.#isPolling = plan.isPolling
     this.#isShared = plan.workers > 1
     this.#wakeFds = options.wakeFds ?? []
-    this.#waitingMax = plan.arms[0].queues[0][0].entries >> WAITING_SHIFT
+    this.#waitingMax = plan.arms[0].queues[0][0].sendEntries >> WAITING_SHIFT
     this.#link = openAfPacket({
       interfaces: plan.arms.map((arm) => arm.name),
       isLinkOnly: true,

@@ -18,7 +18,6 @@ import { Batch } from '../engine/batch.js'
 import type { Arm, PortCounters } from '../engine/port.js'
 import { ARPHRD_ETHER } from '../native/if-packet.js'
 import type { Interface } from '../native/interfaces.js'
-import { completeChecksum } from '../wire/partial-checksum.js'
 import { libpcapFilter } from './libpcap-filter.js'
 import { Overlap } from './overlap.js'
 
@@ -99,6 +98,7 @@ export class LibpcapArm implements Arm {
     this.mtu = found.mtu
     this.batch = new Batch(new ArrayBuffer(ARENA_BYTES), frames)
     this.batch.arm = index
+    this.batch.hasUnknownChecksums = true
     this.#Cap = Cap
     this.#mac = found.mac
     this.#counters = counters
@@ -162,7 +162,6 @@ export class LibpcapArm implements Arm {
     buffer.copy(batch.bytes, this.#end, 0, length)
     batch.offset[i] = this.#end
     batch.length[i] = length
-    if (length <= this.#sending.length) completeChecksum(batch.view, this.#end, length)
     this.#end += (length + 63) & ~63
     this.onFrames(this.#isFull())
   }

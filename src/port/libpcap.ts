@@ -7,7 +7,7 @@
  * - Frames come in bursts, one event each. The director is called when the burst is over, or when a
  *   batch is full. A burst lasts until the ring of the kernel is empty: under overload the event
  *   loop turns late (0.7 s were seen). The director still ticks, but commands to the process wait.
- * - No virtio header: partial checksums are recognised and completed (wire/partial-checksum.ts), and a
+ * - No virtio header: partial checksums are recognised and completed (partial-checksum.ts), and a
  *   frame longer than the MTU, an aggregate of GRO, can't be sent: it counts as a send error. The
  *   offloads gro, lro and tso must be off where this port is used; `uipvs doctor` says so.
  */

@@ -29,8 +29,8 @@ import { openXsk, type XskPlace } from './xsk-socket.js'
 export interface GroundOptions {
   readonly interfaces: readonly string[]
   readonly workers: number
-  /** Entries of each ring, a power of two. */
-  readonly entries: number
+  /** Entries of each ring, a power of two; if left out, see `receiveEntriesFor`. */
+  readonly entries: number | undefined
   readonly busyPollMicroseconds: number
   /** For tests and comparisons: no native mode, no zero-copy. */
   readonly isGeneric: boolean
@@ -51,10 +51,14 @@ export interface XdpPlan {
 
 interface FoundArm extends Interface {
   readonly queueCount: number
+  /** Of each of its fill and rx rings, and of its completion and tx rings. */
+  readonly entries: number
+  readonly sendEntries: number
 }
 
-/** Frames of a queue: in its fill ring, in rx and batch, in tx and completion. */
-const FRAMES_PER_ENTRY = 3
+/** Each of an arm's queues brings a part of what the arm does. */
+const RECEIVE_ENTRIES_MAX = 16_384
+const ENTRIES = 4096
 
 export class XdpGround {
   readonly plan: XdpPlan
@@ -63,11 +67,14 @@ export class XdpGround {
   readonly #attachments: XdpAttachment[] = []
 
   constructor(options: GroundOptions) {
-    const { workers, entries, busyPollMicroseconds } = options
-    const { arms: found, chunkBytes } = findArms(options.interfaces)
+    const { workers, busyPollMicroseconds } = options
+    const { arms: found, chunkBytes } = findArms(options.interfaces, options.entries)
     const homes = Math.min(workers, Math.max(...found.map((arm) => arm.queueCount)))
-    const queuesOfFirst = found.reduce((sum, arm) => sum + Math.ceil(arm.queueCount / homes), 0)
-    const chunksPerHome = queuesOfFirst * entries * FRAMES_PER_ENTRY
+    // The first worker has the most.
+    const chunksPerHome = found.reduce(
+      (sum, arm) => sum + Math.ceil(arm.queueCount / homes) * chunksOfQueue(arm),
+      0,
+    )
     const umem = mapUmem({ chunkBytes, homes, chunksPerHome }, workers)
     try {
       const opened = openArms(found, umem, options)
@@ -112,8 +119,26 @@ export class XdpGround {
   }
 }
 
+/**
+ * How many frames wait for a worker that has no processor at the moment. A single queue has room
+ * for what comes in 16 ms at a million frames a second: others get a processor for 4 ms at a time.
+ */
+export function receiveEntriesFor(queueCount: number): number {
+  let entries = RECEIVE_ENTRIES_MAX
+  for (let queues = queueCount; queues > 1 && entries > ENTRIES; queues /= 2) entries /= 2
+  return entries
+}
+
+/** In its fill ring, rx or a batch; in tx; in completion. */
+function chunksOfQueue({ entries, sendEntries }: FoundArm): number {
+  return entries + 2 * sendEntries
+}
+
 /** What the named interfaces are, and the chunk that holds a frame of any of them. */
-function findArms(names: readonly string[]): { arms: FoundArm[]; chunkBytes: number } {
+function findArms(
+  names: readonly string[],
+  entries: number | undefined,
+): { arms: FoundArm[]; chunkBytes: number } {
   if (names.length === 0) throw new Error('no interface was named; give one with -i')
   const arms = names.map((name) => {
     const found = readInterface(name)
@@ -130,7 +155,13 @@ function findArms(names: readonly string[]): { arms: FoundArm[]; chunkBytes: num
           `(${name}); \`ip link set ${name} mtu ${most}\`, or use --engine af_packet`,
       )
     }
-    return { ...found, queueCount: receiveQueues(name) }
+    const queueCount = receiveQueues(name)
+    return {
+      ...found,
+      queueCount,
+      entries: entries ?? receiveEntriesFor(queueCount),
+      sendEntries: entries ?? ENTRIES,
+    }
   })
   const largest = Math.max(...arms.map((arm) => arm.mtu))
   return { arms, chunkBytes: chunkBytesFor(largest) as number }
@@ -189,14 +220,15 @@ function openQueue(
   places: XskPlace[],
   { umem, parts, first, options }: Opening,
 ): void {
-  const { workers, entries, busyPollMicroseconds, isCopying } = options
+  const { workers, busyPollMicroseconds, isCopying } = options
   const homeWorker = queue % parts.length
   const open = (worker: number, home: XskPlace | undefined) =>
     openXsk(umem, parts[homeWorker], {
       interface: arm.name,
       index: arm.index,
       queue,
-      entries,
+      entries: arm.entries,
+      sendEntries: arm.sendEntries,
       copy: isCopying,
       busyPollMicroseconds,
       canSend: sendsBy(worker, queue, arm.queueCount, parts.length),

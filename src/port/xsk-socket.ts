@@ -81,7 +81,9 @@ const FRUITLESS_CALLS_MAX = 2
 export interface XskPlace {
   readonly fd: number
   readonly queue: number
+  /** Of the fill and rx rings, and of the completion and tx rings. */
   readonly entries: number
+  readonly sendEntries: number
   /** Where the counters lie in the rings. */
   readonly offsets: BigUint64Array
   /** Whether the fill and completion rings of the queue are this one's to serve. */
@@ -94,8 +96,9 @@ export interface XskOptions {
   readonly interface: string
   readonly index: number
   readonly queue: number
-  /** Entries of each ring, a power of two. */
+  /** Of the fill and rx rings, and of the completion and tx rings; powers of two. */
   readonly entries: number
+  readonly sendEntries: number
   /** Have the kernel copy frames, where the device could write them itself. */
   readonly copy: boolean
   /** Microseconds for which a call may poll the device; 0 leaves that to interrupts. */
@@ -109,19 +112,19 @@ export interface XskOptions {
 
 /** Opens a socket: chunks of `umem` lie in its fill ring before the device looks for any. */
 export function openXsk(plan: UmemPlan, umem: Umem, options: XskOptions): XskPlace {
-  const { queue, entries, canSend, home, sharing } = options
+  const { queue, entries, sendEntries, canSend, home, sharing } = options
   const where = `${options.interface}, queue ${queue}`
   const fd = check(socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0), 'socket AF_XDP', where)
   try {
     if (sharing === undefined) registerUmem(fd, plan, where)
-    const setRing = (option: number, name: string) =>
-      setOption(fd, SOL_XDP, option, entries, `${name} (${where})`)
+    const setRing = (option: number, size: number, name: string) =>
+      setOption(fd, SOL_XDP, option, size, `${name} (${where})`)
     if (home === undefined) {
-      setRing(XDP_UMEM_FILL_RING, 'XDP_UMEM_FILL_RING')
-      setRing(XDP_UMEM_COMPLETION_RING, 'XDP_UMEM_COMPLETION_RING')
+      setRing(XDP_UMEM_FILL_RING, entries, 'XDP_UMEM_FILL_RING')
+      setRing(XDP_UMEM_COMPLETION_RING, sendEntries, 'XDP_UMEM_COMPLETION_RING')
     }
-    setRing(XDP_RX_RING, 'XDP_RX_RING')
-    if (canSend) setRing(XDP_TX_RING, 'XDP_TX_RING')
+    setRing(XDP_RX_RING, entries, 'XDP_RX_RING')
+    if (canSend) setRing(XDP_TX_RING, sendEntries, 'XDP_TX_RING')
     const offsets = readOffsets(fd, where)
     // Refused by kernels before 6.17, which then send 32 frames a call.
     tryOption(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, SEND_BUDGET)
@@ -130,7 +133,8 @@ export function openXsk(plan: UmemPlan, umem: Umem, options: XskOptions): XskPla
     if (home === undefined) fillFirst({ fd, offsets, entries }, umem, where)
     bindTo(fd, options, where)
     const isZeroCopy = readZeroCopy(fd, where)
-    return { fd, queue, entries, offsets, isHome: home === undefined, canSend, isZeroCopy }
+    const isHome = home === undefined
+    return { fd, queue, entries, sendEntries, offsets, isHome, canSend, isZeroCopy }
   } catch (error) {
     close(fd)
     throw error
@@ -189,7 +193,7 @@ export class XskSocket {
   #drops = 0
 
   constructor(umem: Umem, place: XskPlace, where: string) {
-    const { fd, offsets, entries } = place
+    const { fd, offsets, entries, sendEntries } = place
     this.#umem = umem
     this.queue = place.queue
     this.fd = fd
@@ -203,11 +207,13 @@ export class XskSocket {
     try {
       this.rx = keep(new ConsumerRing(fd, 'rx', offsets, XDP_PGOFF_RX_RING, entries, where))
       if (place.canSend) {
-        this.tx = keep(new ProducerRing(fd, 'tx', offsets, XDP_PGOFF_TX_RING, entries, where))
+        this.tx = keep(new ProducerRing(fd, 'tx', offsets, XDP_PGOFF_TX_RING, sendEntries, where))
       }
       if (place.isHome) {
         this.fill = keep(new ProducerRing(fd, 'fr', offsets, page.fill, entries, where))
-        this.completion = keep(new ConsumerRing(fd, 'cr', offsets, page.completion, entries, where))
+        this.completion = keep(
+          new ConsumerRing(fd, 'cr', offsets, page.completion, sendEntries, where),
+        )
       }
     } catch (error) {
       for (const ring of rings) ring.close()

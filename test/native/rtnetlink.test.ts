@@ -20,13 +20,13 @@ t.test('changes of a namespace', async (t) => {
     'ip addr del 192.0.2.1/24 dev eth0',
     'ip link set eth0 mtu 1400',
     'ip link set eth0 down',
-    'ip link add veth-new type dummy',
+    'ip link add new0 type veth peer name new1',
   ]) {
     lab.run('a', command)
     t.ok(watch.takeChange(), command)
     t.notOk(watch.takeChange(), 'told once')
   }
-  lab.run('a', 'ip neigh replace 192.0.2.7 lladdr 02:00:00:00:00:07 dev veth-new')
+  lab.run('a', 'ip neigh replace 192.0.2.7 lladdr 02:00:00:00:00:07 dev new0')
   lab.run('b', 'ip addr add 192.0.2.2/24 dev eth0')
   t.notOk(watch.takeChange(), 'neither neighbours nor other namespaces')
 })
@@ -36,11 +36,8 @@ t.test('more than the socket has room for', async (t) => {
   if (lab === undefined) return
   const watch = lab.inside('a', () => new NetworkWatch())
   t.teardown(() => watch.close())
-  const routes = Array.from(
-    { length: 3000 },
-    (_, i) => `route add blackhole 10.1.${i >> 8}.${i & 255}/32`,
-  )
-  lab.run('a', `ip -batch - <<'end'\n${routes.join('\n')}\nend`)
+  const adding = `{ for (i = 0; i < 3000; i++) print "route add blackhole 10.1." int(i / 256) "." i % 256 }`
+  lab.run('a', `awk 'BEGIN ${adding}' | ip -batch -`)
   t.ok(watch.takeChange())
   while (watch.takeChange());
   lab.run('a', 'ip route add blackhole 10.2.0.0/16')

@@ -131,10 +131,27 @@ t.test('a full ring is counted, and empties', { skip }, async (t) => {
   server.drain(50)
 })
 
-t.test('checksums that a sender leaves to hardware come as they are', { skip }, async (t) => {
+t.test('a checksum that the sender left to hardware is completed', { skip }, async (t) => {
   const wire = twoXdpArms(t)
   if (wire === undefined) return
-  t.ok(wire.port.usual?.hasUnknownChecksums, 'for engine/glance.ts')
+  const { lab, port, server } = wire
+  port.serve([VIP])
+  lab.run(
+    'client',
+    `ip addr add 198.51.100.7/24 dev eth0
+     ip route add ${VIP} dev eth0
+     ip neigh add ${VIP} lladdr ${lab.macOf('director:in')} dev eth0
+     echo hello | timeout 1 bash -c 'cat > /dev/udp/${VIP}/53'`,
+  )
+  t.equal(relay(port, lab, 1, 'server:eth0', 1).length, 1)
+  const [frame] = server.take(1)
+  const udp = frame.subarray(34)
+  const pseudo = [...frame.subarray(26, 34), 0, 17, ...udp.subarray(4, 6)]
+  const sum = [...pseudo, ...udp].reduce(
+    (all, byte, i) => all + (i % 2 === 0 ? byte << 8 : byte),
+    0,
+  )
+  t.equal((sum & 0xffff) + (sum >>> 16), 0xffff, 'the sum of all is all ones')
 })
 
 t.test('generic mode', { skip }, async (t) => {

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FORWARDED, NOT_VIP } from '../../src/engine/verdict.js'
 import { openLibpcap } from '../../src/port/libpcap.js'
+import { completeChecksum } from '../../src/wire/partial-checksum.js'
 
 type Obey = (words: string[]) => unknown
 
@@ -32,6 +33,8 @@ function director(iface: string, realserverMac: string, vip: string): Obey {
         }
         seen.frames++
         seen.longest = Math.max(seen.longest, batch.length[i])
+        // As the loop does.
+        if (batch.hasUnknownChecksums) completeChecksum(view, at, batch.length[i])
         const isIpv4 = view.getUint16(at + 12) === ETHERTYPE_IPV4
         batch.verdict[i] = isIpv4 ? FORWARDED : NOT_VIP
         batch.egress[i] = 0

@@ -11,6 +11,7 @@ import { check, close, socket } from '../../src/native/libc.js'
 import { SOCK_RAW } from '../../src/native/socket.js'
 import { type AfPacketOptions, openAfPacket } from '../../src/port/af-packet.js'
 import { type AfXdpOptions, openAfXdp } from '../../src/port/af-xdp.js'
+import { completeChecksum } from '../../src/wire/partial-checksum.js'
 import { type Lab, macWords, makeNamespaces, type TestLike } from '../namespaces.js'
 import { RawPeer } from './raw-peer.js'
 
@@ -129,6 +130,8 @@ export function relayBatch(port: Port, lab: Lab, egress: number, target: string)
     seen.push({ arm: batch.arm, bytes: batch.bytes.slice(at, at + batch.length[i]) })
     batch.view.setUint16(at, toHigh)
     batch.view.setInt32(at + 2, toLow)
+    // As the loop does.
+    if (batch.hasUnknownChecksums) completeChecksum(batch.view, at, batch.length[i])
     batch.view.setUint16(at + 6, port.arms[egress].macHigh)
     batch.view.setInt32(at + 8, port.arms[egress].macLow)
     batch.verdict[i] = FORWARDED
