@@ -28,8 +28,8 @@ export type ClientAnswer =
 /** net.ipv4.ip_local_port_range, as Linux comes. */
 const EPHEMERAL_PORTS = [32_768, 61_000] as const
 
-/** A first SYN that was lost is sent again after a second. */
-const PATIENCE_MS = 2000
+/** A first SYN that was lost is sent again after a second, and that one two seconds later. */
+const PATIENCE_MS = 3500
 
 function askTcp(
   request: ClientRequest,
