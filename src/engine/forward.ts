@@ -1,6 +1,7 @@
 /**
  * The journey of a frame through the director, from top to bottom. Read `forward`, then `forward4`,
- * `packet4` and `open4`; IPv6 takes the same steps over wider keys.
+ * `packet4` and `open4`; IPv6 takes the same steps over wider keys. (`plain4` is a short cut for
+ * frames whose header was read with those of their batch, `glance.ts`.)
  *
  *   1. link layer          is it a frame for us, and which protocol does it carry?
  *   2. network layer       is it a sound IP packet?
