@@ -55,9 +55,9 @@ import { openTrace, Tracing } from './tracing.js'
 import { warningsOf } from './warnings.js'
 import type { Workers } from './workers.js'
 
-/** How often it is looked whether the kernel's addresses and routes have changed. */
+/** How often it is asked whether the kernel has changed interfaces, addresses or routes. */
 const LOOK_MS = 1_000
-/** How often they are read again at most, however often they change. */
+/** How often these are read again at most, however often they change. */
 const READ_AGAIN_MS = 5_000
 /**
  * A deleted destination is forgotten when nothing has referred to it for so long (Linux's trash).
@@ -368,6 +368,7 @@ export class DirectorDaemon {
   }
 
   #lookAround(): void {
+    if (!this.#network.hasNews()) return
     const change = this.#lastChange.then(async () => {
       const lost = this.#network.lost()
       if (lost !== undefined) {
@@ -376,8 +377,8 @@ export class DirectorDaemon {
       const modes = this.#engine?.modes ?? []
       const mtuOf = (name: string) => readInterface(name).mtu
       for (const line of this.#mtuWatch.warnings(modes, mtuOf)) this.options.log(line)
-      if (this.#network.refreshIfStale(READ_AGAIN_MS))
-        await this.#surround?.update(this.#book, this.#grain.value)
+      const isNew = this.#network.refreshAfter(READ_AGAIN_MS)
+      if (isNew) await this.#surround?.update(this.#book, this.#grain.value)
     })
     this.#lastChange = change.catch((error) =>
       this.options.log(`the network could not be read again: ${error.message}`),

@@ -39,10 +39,15 @@ export class Network implements Surroundings {
     this.#interfaces = interfaces
   }
 
-  /** As `refresh` if something may have changed, but not again within `ms` of the last time. */
-  refreshIfStale(ms: number): boolean {
+  /** Whether interfaces, addresses or routes may have changed since they were read. Cheap. */
+  hasNews(): boolean {
     this.#isStale ||= this.#watch.takeChange()
-    return this.#isStale && performance.now() - this.#readAt >= ms && this.refresh()
+    return this.#isStale
+  }
+
+  /** As `refresh`, but not again within `ms` of the last time: then there still are news. */
+  refreshAfter(ms: number): boolean {
+    return performance.now() - this.#readAt >= ms && this.refresh()
   }
 
   /** Reads everything again; whether anything differs from what was read before. */
