@@ -139,9 +139,8 @@ export class DirectorDaemon {
 
   async #start(): Promise<void> {
     const { engine } = this.options
+    if (engine === 'none') return this.#keepLooking() // rules are judged by addresses there, too
     this.#network.refresh()
-    // Without frames there are still addresses to judge rules by, and a trash to be emptied.
-    if (engine === 'none') return this.#keepLooking()
     const { interfaces } = this.options
     if (this.options.guard) {
       // What directors that were killed have left behind goes first.
@@ -181,6 +180,7 @@ export class DirectorDaemon {
   }
 
   #keepLooking(): void {
+    this.#lookAround()
     this.#timers.push(setInterval(() => this.#lookAround(), LOOK_MS))
     this.#timers.push(setInterval(() => this.#reap(), TRASH_PERIOD_MS))
   }

@@ -4,7 +4,7 @@
  * On veth and similar devices the kernel hands a TCP or UDP packet over with a *partial* checksum:
  * the field holds only the sum of the pseudo-header, not complemented (CHECKSUM_PARTIAL in
  * linux/skbuff.h), and a card would add the rest. A packet socket with a virtio header says so for
- * each frame; libpcap does not, so here it is recognised by its value:
+ * each frame; AF_XDP and libpcap do not, so here it is recognised by its value:
  *
  *   field = sum(pseudo-header)    ->    field := ~sum(TCP or UDP header and payload, as they are)
  *
@@ -12,8 +12,8 @@
  * equals the pseudo-header's sum by chance is given the same value again, since it makes the sum of
  * all words 0xffff. A wrong one is taken for a partial one with a chance of 1 in 65536.
  *
- * Left alone: fragments (the kernel completes a packet before it cuts it), aggregates (they can't
- * be sent whole anyway) and everything malformed (the director has verdicts for that).
+ * Left alone: fragments (the kernel completes a packet before it cuts it) and everything malformed
+ * (the director has verdicts for that).
  */
 import * as ethernet from './ethernet.js'
 import { complement, fold, sum } from './internet-sum.js'
