@@ -17,7 +17,7 @@ import {
   type StartOptions,
 } from './contestants/contestant.js'
 import { CONTESTANTS } from './contestants/index.js'
-import { type Skipped, takeTurns } from './contestants/turns.js'
+import { type Skipped, takeTurns, whoDidNotRun } from './contestants/turns.js'
 import { aims, type Idle, idlePercent, idleTable } from './idle.js'
 import type { Tell } from './progress.js'
 import { type Curve, curvePlot } from './report/plot.js'
@@ -32,6 +32,8 @@ import { type Target, UnfitRules, type WireRules } from './wire/rules.js'
 export interface LatencyOptions {
   /** Names of contestants; the generator alone always runs. */
   readonly names: readonly string[]
+  /** Those of them that were asked for by name. */
+  readonly wanted: readonly string[]
   readonly rules: WireRules
   readonly rounds: number
   readonly seconds: number
@@ -253,6 +255,7 @@ function sectionOf(
 ): Section {
   const { rounds, seconds, rate, flows, bytes, workers, idleSeconds } = options
   const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
+  const notRun = whoDidNotRun(skipped, options.wanted)
   const names = contestants.map(({ name }) => name)
   const { summaries, histograms } = summarizeLatency(crossings, names)
   const idle: Idle = new Map(
@@ -281,11 +284,8 @@ function sectionOf(
     ],
     tables: [latencyTable(summaries, titles), ...idleTable(idle, titles)],
     plots: [latencyPlot(percentiles, titles)],
-    remarks: [
-      ...aims(ours, added, idle, titles),
-      ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
-    ],
-    wrong,
+    remarks: [...aims(ours, added, idle, titles), ...notRun.remarks],
+    wrong: [...wrong, ...notRun.wrong],
     data: {
       asked: { rounds, seconds, rate, flows, bytes, workers, idleSeconds, pinning },
       contestants: contestants.map(({ name, title, side }) => ({ name, title, side })),

@@ -3,7 +3,13 @@ import type { Command } from 'commander'
 import { latency } from '../bench/latency.js'
 import { FRAME_BYTES_MIN } from '../bench/stamped-sender.js'
 import { addReportOptions, numberOption, runBenches } from './bench.js'
-import { addContestantOptions, fitting, readWireRules, type WireFlags } from './bench-wire.js'
+import {
+  addContestantOptions,
+  fitting,
+  readWireRules,
+  type WireFlags,
+  whoTakesPart,
+} from './bench-wire.js'
 
 export const IDLE_SECONDS = 10
 
@@ -47,9 +53,8 @@ export function addLatencyCommand(bench: Command): void {
     .action((flags: LatencyFlags) => {
       const rules = readWireRules(flags.rules)
       const { rounds, duration: seconds, flows, size: bytes, rate, workers } = flags
-      const names = [...flags.opponent, ...flags.engine]
       const options = {
-        ...{ names, rules, rounds, seconds, flows, bytes, rate, workers },
+        ...{ ...whoTakesPart(flags), rules, rounds, seconds, flows, bytes, rate, workers },
         idleSeconds: flags.idle,
       }
       return runBenches(flags, [fitting(flags.rules, () => latency(options))])

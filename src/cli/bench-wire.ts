@@ -116,11 +116,20 @@ export function addWireCommand(bench: Command): void {
     .action((flags: WireFlags) => runBenches(flags, [race(wireOptions(flags))]))
 }
 
+/** Who takes part; `wanted`: those of them that were asked for by name. */
+export function whoTakesPart(flags: Pick<WireFlags, 'opponent' | 'engine'>) {
+  const { opponent, engine } = flags
+  return {
+    names: [...opponent, ...engine],
+    wanted: [...(opponent === OPPONENTS ? [] : opponent), ...(engine === ENGINES ? [] : engine)],
+  }
+}
+
 /** Options that a command leaves out are as they are by default. */
 export function wireOptions(flags: WireFlags): RaceOptions {
   needRoot()
   return {
-    names: [...flags.opponent, ...flags.engine],
+    ...whoTakesPart(flags),
     rules: readWireRules(flags.rules),
     rounds: flags.rounds,
     seconds: flags.duration,

@@ -10,6 +10,20 @@ export interface Skipped {
   readonly reason: string
 }
 
+/** What a report says of those: wrong is that one did not run who was asked for by name. */
+export function whoDidNotRun(
+  skipped: readonly Skipped[],
+  wanted: readonly string[],
+): { readonly remarks: string[]; readonly wrong: string[] } {
+  const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
+  const say = ({ contestant, reason }: Skipped) => `not run: ${titles.get(contestant)}: ${reason}`
+  const isWanted = ({ contestant }: Skipped) => wanted.includes(contestant)
+  return {
+    remarks: skipped.filter((each) => !isWanted(each)).map(say),
+    wrong: skipped.filter(isWanted).map(say),
+  }
+}
+
 export interface Taken<T> {
   /** Those that ran, in the order of the reports. */
   readonly contestants: readonly Contestant[]

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Contestant, StartOptions } from '../contestants/contestant.js'
 import { CONTESTANTS } from '../contestants/index.js'
-import { type Skipped, type TellTurn, takeTurns } from '../contestants/turns.js'
+import { type Skipped, type TellTurn, takeTurns, whoDidNotRun } from '../contestants/turns.js'
 import type { Tell } from '../progress.js'
 import type { Bench, Section } from '../section.js'
 import { Field } from './field.js'
@@ -26,6 +26,8 @@ import { loadTable, noLossTable } from './tables.js'
 export interface RaceOptions {
   /** Names of contestants; the generator alone always runs. */
   readonly names: readonly string[]
+  /** Those of them that were asked for by name. */
+  readonly wanted: readonly string[]
   readonly rules: WireRules
   readonly rounds: number
   /** Length of a measured stretch. */
@@ -126,6 +128,7 @@ function sectionOf({ options, turns, contestants, skipped, pinning, whyNotLive }
   const { rules, rounds, seconds, flows, bytes, rate, workers } = options
   const isLive = options.isLive && whyNotLive === null
   const titles = new Map(CONTESTANTS.map(({ name, title }) => [name, title]))
+  const notRun = whoDidNotRun(skipped, options.wanted)
   const measurements = turns.flatMap((turn) => turn.measurements)
   const names = contestants.map(({ name }) => name)
   const summaries = summarize(measurements, names)
@@ -173,10 +176,10 @@ function sectionOf({ options, turns, contestants, skipped, pinning, whyNotLive }
       ...(whyNotLive === null
         ? []
         : [`the kernel makes no frames, so all came from a packet socket: ${whyNotLive}`]),
-      ...skipped.map(({ contestant, reason }) => `not run: ${titles.get(contestant)}: ${reason}`),
+      ...notRun.remarks,
       ...(disturbed === '' ? [] : [disturbed]),
     ],
-    wrong: [...disagreements(measurements), ...differingRules(turns)],
+    wrong: [...disagreements(measurements), ...differingRules(turns), ...notRun.wrong],
     data: {
       asked: {
         ...{ rounds, seconds, warmUpSeconds: options.warmUpSeconds, flows, bytes, rate, isLive },
