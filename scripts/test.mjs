@@ -1,7 +1,8 @@
 /**
  * Runs the tests through tap: every build/test/**\/*.test.js, or those whose path begins with an
  * argument (`node scripts/test.mjs test/wire test/cli/program`). Each file is a process of its own;
- * two run at a time. Prints one line per file, failures in full, what was skipped and why, and ends
+ * three run at a time:
+ * many of them wait more than they work. Prints one line per file, failures in full, what was skipped and why, and ends
  * with `N passed, N failed, N skipped` (assertions). The raw TAP is left in build/test.tap.
  *
  * tap is used as a library here rather than through its command, because the command starts every
