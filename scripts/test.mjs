@@ -1,9 +1,9 @@
 /**
  * Runs the tests through tap: every build/test/**\/*.test.js, or those whose path begins with an
  * argument (`node scripts/test.mjs test/wire test/cli/program`). Each file is a process of its own;
- * three run at a time, as many wait more than they work. Prints one line per file, failures in full,
- * what was skipped and why, and ends with `N passed, N failed, N skipped` (assertions). The raw TAP
- * is left in build/test.tap.
+ * three run at a time, as many wait more than they work. Prints one line per file, failures in
+ * full, what was skipped and why, and ends with `N passed, N failed, N skipped` (assertions). The
+ * raw TAP is left in build/test.tap.
  *
  * tap is used as a library here rather than through its command, because the command starts every
  * test under a TypeScript loader that does not know TypeScript 7 and that compiled tests don't
