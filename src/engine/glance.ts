@@ -16,7 +16,7 @@
 import type { ConnectionTable } from '../balance/connection.js'
 import { SYN } from '../balance/tcp-flags.js'
 import * as ethernet from '../wire/ethernet.js'
-import { fold } from '../wire/internet-sum.js'
+import { fold, halves } from '../wire/internet-sum.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import { completeChecksum } from '../wire/partial-checksum.js'
@@ -136,9 +136,4 @@ export class Glance {
     const vip = client + ADDRESS6_BYTES
     return this.#table6.bucket6(ipv6.nextHeader(view, ip), view, client, vip, ports)
   }
-}
-
-/** The two 16-bit words of a 32-bit word, added. */
-function halves(word: number): number {
-  return (word >>> 16) + (word & 0xffff)
 }

@@ -28,6 +28,7 @@ export class NetworkWatch {
   readonly #fd: number
   /** What is longer is cut off, and not missed. */
   readonly #message = new Uint8Array(64)
+  #isOpen = true
 
   constructor() {
     const where = 'to hear of new addresses and routes'
@@ -49,6 +50,7 @@ export class NetworkWatch {
 
   /** Whether anything has changed since this was asked last. Never blocks. */
   takeChange(): boolean {
+    if (!this.#isOpen) return false
     for (let taken = 0; taken < READ_MAX; taken++) {
       const got = Number(recv(this.#fd, this.#message, this.#message.length, MSG_DONTWAIT))
       // Any other error is one more change: ENOBUFS, that some were lost, is the usual one.
@@ -58,6 +60,8 @@ export class NetworkWatch {
   }
 
   close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
     close(this.#fd)
   }
 }

@@ -56,9 +56,9 @@ interface FoundArm extends Interface {
   readonly sendEntries: number
 }
 
-/** Each of an arm's queues brings a part of what the arm does. */
-const RECEIVE_ENTRIES_MAX = 16_384
+/** Of rings, where nothing is said; a single queue receives into longer ones. */
 const ENTRIES = 4096
+const RECEIVE_ENTRIES_MAX = 16_384
 
 export class XdpGround {
   readonly plan: XdpPlan
@@ -120,13 +120,11 @@ export class XdpGround {
 }
 
 /**
- * How many frames wait for a worker that has no processor at the moment. A single queue has room
- * for what comes in 16 ms at a million frames a second: others get a processor for 4 ms at a time.
+ * Room in each of an arm's queues for frames that wait for a worker without a processor: others get
+ * one for 4 ms at a time. All queues together take a million frames a second for 16 ms.
  */
 export function receiveEntriesFor(queueCount: number): number {
-  let entries = RECEIVE_ENTRIES_MAX
-  for (let queues = queueCount; queues > 1 && entries > ENTRIES; queues /= 2) entries /= 2
-  return entries
+  return Math.max(ENTRIES, RECEIVE_ENTRIES_MAX >> Math.ceil(Math.log2(queueCount)))
 }
 
 /** In its fill ring, rx or a batch; in tx; in completion. */

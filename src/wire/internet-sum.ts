@@ -32,6 +32,11 @@ export function sum(view: DataView, at: number, bytes: number, initial = 0): num
   return initial + (high >>> 16) + (high & 0xffff) + (low >>> 16) + (low & 0xffff)
 }
 
+/** The two 16-bit words of a 32-bit word, added. */
+export function halves(word: number): number {
+  return (word >>> 16) + (word & 0xffff)
+}
+
 /** A partial sum, below 2^32, as one 16-bit word. Not complemented: 0xffff for what is intact. */
 export function fold(sum: number): number {
   const once = (sum >>> 16) + (sum & 0xffff)

@@ -13,7 +13,7 @@
  * A total length of 0 (BIG TCP within one machine) is not well-formed: no wire carries it.
  */
 import { type Field, field } from './field.js'
-import { complement, fold, sum } from './internet-sum.js'
+import { complement, fold, halves, sum } from './internet-sum.js'
 
 export const HEADER_BYTES_MIN = 20
 export const HEADER_BYTES_MAX = 60
@@ -106,11 +106,6 @@ export function isChecksumGood(view: DataView, at: number): boolean {
         halves(view.getInt32(at + 16)),
     ) === 0xffff
   )
-}
-
-/** The two 16-bit words of a 32-bit word, added. */
-function halves(word: number): number {
-  return (word >>> 16) + (word & 0xffff)
 }
 
 export function headerBytes(view: DataView, at: number): number {

@@ -76,7 +76,7 @@ export function makeDirector(
   region: Region,
   limits: Limits,
   ring: readonly Uint8Array[] = [],
-  time?: () => number,
+  clock = { now: 1000 },
 ): Bench {
   const book = new RuleBook(region, limits, SEED, SCHEDULERS)
   const port = new MemoryPort({ discard: true, batch: 64 })
@@ -110,8 +110,7 @@ export function makeDirector(
   const { macHigh, macLow } = port.arms[0]
   for (let slot = 0; slot < director.neighbours.highWater; slot++)
     director.neighbours.pin(slot, macHigh, macLow)
-  const clock = { now: 1000 }
-  return { loop: new Loop(port, director, time ?? (() => clock.now)), port, director, book, clock }
+  return { loop: new Loop(port, director, () => clock.now), port, director, book, clock }
 }
 
 export interface Room {
@@ -120,15 +119,15 @@ export interface Room {
   readonly hugePages: boolean
 }
 
-/** A director of its own memory, with room for so many connections; `ring` and `time` as above. */
+/** A director of its own memory, with room for so many connections; `ring` and `clock` as above. */
 export function directorFor(
   { connections, connections6 = 16, hugePages }: Room,
   ring?: readonly Uint8Array[],
-  time?: () => number,
+  clock?: { now: number },
 ): Bench {
   const limits = { ...limitsFor(connections), connections6 }
   const memory = tableMemory(Balancer.bytes(limits), hugePages)
-  return makeDirector(new Region(memory), limits, ring, time)
+  return makeDirector(new Region(memory), limits, ring, clock)
 }
 
 /** As many as the port's queue has room for. */

@@ -75,13 +75,16 @@ export const tracing: Measurement = {
   child(options, flows) {
     // Budgets are counted by ticks. The clock goes as fast as frames do when nothing is traced: by
     // a real one they would be greater, to a frame, wherever others use the processor too.
-    let now = 1000
     let batchMs = 64 * 50e-6
+    let time = 1000
+    const clock = {
+      get now() {
+        time += batchMs
+        return time
+      },
+    }
     const room = { connections: RECORDS, hugePages: options.hugePages }
-    const bench = directorFor(room, inDisorder(Number(flows)), () => {
-      now += batchMs
-      return now
-    })
+    const bench = directorFor(room, inDisorder(Number(flows)), clock)
     const { loop, director } = bench
     const writer = new TraceWriter(new Region(tableMemory(TRACE_RING_BYTES, false)))
     open(bench, 0, Number(flows))
@@ -90,8 +93,8 @@ export const tracing: Measurement = {
     const measure = (kind: Kind | null): number => {
       loop.tap = kind === null ? null : (taps.get(kind.name) ?? null)
       // Some ticks, after which the samplers know the traffic.
-      const until = now + 3 * TICK_INTERVAL_MS
-      while (now < until) loop.breathe()
+      const until = time + 3 * TICK_INTERVAL_MS
+      while (time < until) loop.breathe()
       const ns = nsPerFrame(loop, options.frames)
       if (kind === null) batchMs = 64 * ns * 1e-6
       return ns
